@@ -1,0 +1,100 @@
+"""PG_anon_exclusive and pinning: who may write to an anonymous page without further checks (spec section 5)."""
+
+from __future__ import annotations
+
+from kernels.abi import helper
+from kernels.atomic import *
+from kernels.folio import folio_test_large, page_folio, test_bit
+from kernels.mm_types import *
+
+
+@helper
+def page_anon_exclusive(page, bit):
+    """PageAnonExclusive as of 6.12: also looks up the head and its page type byte (spec 5.1)."""
+    head = page_folio(page)
+    if READ8(head + PAGE_TYPE_BYTE) == PAGE_TYPE_HUGETLB:
+        page = head
+    return test_bit(bit, page + FLAGS)
+
+
+@helper
+def set_anon_exclusive(page, nr_pages, bit):
+    """Set the bit of each page of the batch: one locked OR a page."""
+    while True:
+        set_bit(bit, page + FLAGS)
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return
+
+
+@helper
+def any_anon_exclusive(page, nr_pages, bit):
+    """Is a page of the batch exclusive? Looks no further than the first one that is."""
+    while True:
+        if page_anon_exclusive(page, bit):
+            return True
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return False
+
+
+@helper
+def dup_anon_pages(page, nr_pages, bit):
+    """Make each page shared and count one more mapping of it, in one walk (6.12 and later with page mapcounts)."""
+    while True:
+        if page_anon_exclusive(page, bit):
+            clear_bit(bit, page + FLAGS)
+        atomic_inc(page + MAPCOUNT)
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return
+
+
+@helper
+def map_new_anon_pages(page, nr_pages, exclusive, bit):
+    """First mapping of pages nobody else can see: a plain store each, and the exclusive bit."""
+    while True:
+        WRITE32(page + MAPCOUNT, 0)
+        if exclusive:
+            set_bit(bit, page + FLAGS)
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return
+
+
+@helper
+def set_swapbacked(layout, folio, vma):
+    """As of 6.11: mark a folio swap-backed by a plain read-modify-write, unless it is or the vma is droppable."""
+    flags = READ64(folio + FLAGS)
+    if flags & (1 << layout.swapbacked) == 0 and READ64(vma + VM_FLAGS) & VM_DROPPABLE == 0:
+        WRITE64(folio + FLAGS, flags | (1 << layout.swapbacked))
+
+
+@helper
+def folio_maybe_dma_pinned(layout, folio):
+    """May somebody hold a pin? Exact for large folios, by the reference count for small ones (spec 5.2)."""
+    if folio_test_large(folio):
+        return READ32(folio + layout.pincount) > 0
+    return READ32(folio + REFCOUNT) & 0xFFFFFFFF >= GUP_PIN_COUNTING_BIAS
+
+
+@helper
+def folio_needs_cow_for_dma(layout, folio, vma):
+    """Must fork copy the folio's exclusive pages? One load of the mm's flags unless it ever pinned."""
+    if READ64(READ64(vma + VM_MM) + MM_FLAGS) & (1 << MMF_HAS_PINNED) == 0:
+        return False
+    return folio_maybe_dma_pinned(layout, folio)
+
+
+@helper
+def share_anon(layout, folio, page):
+    """Make an exclusive page shared or answer -EBUSY; the fence pairs with the lockless pinner's (spec 6.8)."""
+    smp_mb()
+    if folio_maybe_dma_pinned(layout, folio):
+        return -EBUSY
+    clear_bit(layout.anon_exclusive, page + FLAGS)
+    return 0

@@ -226,7 +226,7 @@ RULES: tuple[tuple[Callable[[Facts], bool], Advice], ...] = (
             "sleep 300",
         ),
     ),
-)  # fmt: skip
+)
 
 
 def warnings(facts: Facts) -> list[Advice]:

@@ -87,7 +87,8 @@ def _power(root: Path) -> str:
 
 def _steal_percent(root: Path) -> float | None:
     ticks = cpu_ticks(root).get("cpu", [])[:8]  # guest time is counted in user time already
-    return round(100 * ticks[7] / sum(ticks), 3) if len(ticks) == 8 and sum(ticks) else None
+    total = sum(ticks)
+    return round(100 * ticks[7] / total, 3) if len(ticks) == 8 and total else None
 
 
 def _bytes_of_memory(root: Path) -> int | None:

@@ -1,0 +1,238 @@
+"""The memory kernels work on: the struct-page array, and the mms, vmas and per-CPU areas around it."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels import mm_types as mm
+from kernels import vmstat
+from kernels.deferred_split import QUEUE_LEN, QUEUE_LIST
+
+HUGE_PAGE = 2 << 20
+MADV_HUGEPAGE = 14
+Words = npt.NDArray[np.int32]
+
+
+class Memory:
+    """Zeroed anonymous memory, 2 MiB aligned and backed by huge pages where the system gives them."""
+
+    def __init__(self, nbytes: int) -> None:
+        size = -(-nbytes // HUGE_PAGE) * HUGE_PAGE
+        self._map = mmap.mmap(-1, size + HUGE_PAGE)
+        buffer = np.frombuffer(self._map, dtype=np.uint8)
+        start = buffer.ctypes.data
+        self.address = (start + HUGE_PAGE - 1) & -HUGE_PAGE
+        self.nbytes = nbytes
+        offset = self.address - start
+        self._map.madvise(MADV_HUGEPAGE, offset, size)
+        self.bytes = buffer[offset : offset + nbytes]
+        self.bytes[:] = 0
+
+    def words(self) -> Words:
+        """The memory as signed 32-bit words."""
+        return self.bytes.view(np.int32)
+
+
+class FolioState(NamedTuple):
+    """Everything that rmap calls change about one folio, read back; None where the generation has no such field."""
+
+    mapcounts: tuple[int, ...]
+    anon_exclusive: tuple[bool, ...]
+    refcount: int
+    mapping: int
+    index: int
+    swapbacked: bool
+    entire_mapcount: int | None
+    large_mapcount: int | None
+    nr_pages_mapped: int | None
+    slots: tuple[tuple[int, int], ...] | None  # (mm id, per-mm count) twice
+    maybe_shared: bool | None
+    locked: bool | None
+    partially_mapped: bool | None
+    deferred: bool | None
+
+
+class Memmap:
+    """An array of struct pages in the layout of one generation, holding folios of one order or of several."""
+
+    def __init__(self, layout: mm.Layout, npages: int, memory: Memory | None = None) -> None:
+        self.layout = layout
+        self.npages = npages
+        self.memory = memory or Memory(npages * mm.PAGE_BYTES)
+        self.address = self.memory.address
+
+    def pages(self) -> Words:
+        """The descriptors, shape (npages, 16), as signed 32-bit words."""
+        return self.memory.words()[: self.npages * 16].reshape(self.npages, 16)
+
+    def format(self, order: int, memcg: int, hugetlb: bool = False) -> None:
+        """Make the whole array free-standing folios of one order, in the state after allocation (spec 2.3)."""
+        self.pages()[:] = 0
+        for first in self.folios(order):
+            self.make_folio(first, order, memcg, hugetlb)
+
+    def folios(self, order: int) -> Iterator[int]:
+        """Addresses of the heads if all folios have this order."""
+        return iter(range(self.address, self.address + self.npages * mm.PAGE_BYTES, mm.PAGE_BYTES << order))
+
+    def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False) -> None:
+        """Put one folio at the address of its head, in the state after allocation (spec 2.3)."""
+        first, nr_pages = (folio - self.address) // mm.PAGE_BYTES, 1 << order
+        words = self.pages()[first : first + nr_pages]
+        words[:] = 0
+        words[:, mm.MAPCOUNT // 4] = -1
+        words[0, mm.REFCOUNT // 4] = 1
+        put(folio + mm.MEMCG_DATA, memcg)
+        if order > 0:
+            words[0, 0] = 1 << mm.PG_HEAD
+            words.view(np.int64)[1:, mm.COMPOUND_HEAD // 8] = folio + 1
+            self._make_large(words, folio, order, hugetlb)
+
+    def _make_large(self, words: Words, folio: int, order: int, hugetlb: bool) -> None:
+        layout, flat = self.layout, words.reshape(-1)
+        flat[mm.FOLIO_FLAGS_1 // 4] = order
+        flat[layout.nr_pages // 4] = 1 << order
+        flat[layout.entire_mapcount // 4] = -1
+        if layout.large_mapcount >= 0:
+            flat[layout.large_mapcount // 4] = -1
+        if layout.mm_id_mapcount >= 0:
+            flat[layout.mm_id_mapcount // 4 :][:2] = -1
+        if order >= 2:
+            put(folio + mm.DEFERRED_LIST, folio + mm.DEFERRED_LIST)
+            put(folio + mm.DEFERRED_LIST + 8, folio + mm.DEFERRED_LIST)
+        if hugetlb and layout.hugetlb_flag >= 0:
+            flat[mm.FOLIO_FLAGS_1 // 4] |= 1 << layout.hugetlb_flag
+        elif hugetlb:
+            flat[mm.MAPCOUNT // 4] = mm.PAGE_TYPE_HUGETLB << 24
+
+    def read(self, folio: int, order: int) -> FolioState:
+        """The state of one folio."""
+        layout, nr_pages = self.layout, 1 << order
+        pages = [folio + i * mm.PAGE_BYTES for i in range(nr_pages)]
+        flags = [get(page + mm.FLAGS) for page in pages]
+        state = FolioState(
+            mapcounts=tuple(get32(page + mm.MAPCOUNT) for page in pages),
+            anon_exclusive=tuple(bool(word & 1 << layout.anon_exclusive) for word in flags),
+            refcount=get32(folio + mm.REFCOUNT),
+            mapping=get(folio + mm.MAPPING),
+            index=get(folio + mm.INDEX),
+            swapbacked=bool(flags[0] & 1 << layout.swapbacked),
+            entire_mapcount=None, large_mapcount=None, nr_pages_mapped=None, slots=None,
+            maybe_shared=None, locked=None, partially_mapped=None, deferred=None,
+        )  # fmt: skip
+        return self._read_large(state, folio, order) if order else state
+
+    def _read_large(self, state: FolioState, folio: int, order: int) -> FolioState:
+        layout = self.layout
+        state = state._replace(
+            entire_mapcount=get32(folio + layout.entire_mapcount),
+            large_mapcount=get32(folio + layout.large_mapcount) if layout.large_mapcount >= 0 else None,
+            nr_pages_mapped=get32(folio + layout.nr_pages_mapped) if layout.nr_pages_mapped >= 0 else None,
+        )
+        if layout.mm_ids >= 0:
+            ids, counts = folio + layout.mm_ids, folio + layout.mm_id_mapcount
+            state = state._replace(
+                slots=tuple((get32(ids + 4 * s) & mm.MM_ID_MASK, get32(counts + 4 * s)) for s in (0, 1)),
+                maybe_shared=get(ids) < 0,
+                locked=bool(get(ids) & 1 << mm.MM_IDS_LOCK_BIT),
+            )
+        if layout.partially_mapped >= 0:
+            marked = get(folio + mm.FOLIO_FLAGS_1) & 1 << layout.partially_mapped
+            state = state._replace(partially_mapped=bool(marked))
+        if order >= 2:
+            state = state._replace(deferred=get(folio + mm.DEFERRED_LIST) != folio + mm.DEFERRED_LIST)
+        return state
+
+
+class Machine:
+    """What the calls reach through their vma: mms, anon_vmas, per-CPU areas, one node, one memcg."""
+
+    SIZE = 1 << 16
+
+    def __init__(self, cpus: int = 1, threshold: int = vmstat.DEFAULT_THRESHOLD) -> None:
+        self.memory = Memory(self.SIZE)
+        self._next = self.memory.address
+        self.node = self._take(0x40)
+        self.totals = self._take(0x40)
+        self.memcg = self._take(vmstat.MEMCG_BYTES)
+        put(self.memcg + vmstat.MEMCG_FLUSH_AT, vmstat.MEMCG_CHARGE_BATCH * cpus)
+        queue = self.memcg + vmstat.MEMCG_SPLIT_QUEUE
+        put(queue + QUEUE_LIST, queue + QUEUE_LIST)
+        put(queue + QUEUE_LIST + 8, queue + QUEUE_LIST)
+        self.cpus = [self._percpu(threshold) for _ in range(cpus)]
+
+    def _take(self, nbytes: int) -> int:
+        address = self._next
+        self._next += -(-nbytes // 64) * 64
+        return address
+
+    def _percpu(self, threshold: int) -> int:
+        percpu = self._take(vmstat.PCPU_BYTES)
+        put(percpu + vmstat.PCPU_NODE_DATA, self.node)
+        put(percpu + vmstat.PCPU_GLOBAL, self.totals)
+        put(percpu + vmstat.PCPU_THRESHOLD, threshold)
+        return percpu
+
+    def mm(self, mm_id: int, ever_pinned: bool = False) -> int:
+        """A new mm_struct; ever_pinned sets MMF_HAS_PINNED."""
+        address = self._take(mm.MM_BYTES)
+        put(address + mm.MM_ID, mm_id)
+        put(address + mm.MM_FLAGS, ever_pinned << mm.MMF_HAS_PINNED)
+        return address
+
+    def vma(self, mm_struct: int, cpu: int = 0, start: int = 0x7F00_0000_0000, flags: int = 0) -> int:
+        """A new vma of the mm, with an anon_vma whose root is another one, used from one CPU."""
+        root, anon_vma = self._take(mm.ANON_VMA_BYTES), self._take(mm.ANON_VMA_BYTES)
+        put(root + mm.ANON_VMA_ROOT, root)
+        put(anon_vma + mm.ANON_VMA_ROOT, root)
+        address = self._take(mm.VMA_BYTES)
+        put(address + mm.VM_START, start)
+        put(address + mm.VM_PGOFF, start >> 12)
+        put(address + mm.VM_MM, mm_struct)
+        put(address + mm.VM_FLAGS, flags)
+        put(address + mm.VM_ANON_VMA, anon_vma)
+        put(address + mm.VM_PERCPU, self.cpus[cpu])
+        return address
+
+    def stat(self, item: int) -> int:
+        """Exact value of a counter: the global one plus every CPU's difference."""
+        differences = (ctypes.c_int8.from_address(cpu + vmstat.PCPU_DIFF + item).value for cpu in self.cpus)
+        return get(self.totals + item * 8) + sum(differences)
+
+    def memcg_stat(self, item: int) -> int:
+        """Exact value of the memcg's counter."""
+        return sum(get(cpu + vmstat.PCPU_MEMCG + item * 8) for cpu in self.cpus)
+
+    def event(self, offset: int) -> int:
+        """Sum over CPUs of a word of the per-CPU area (a PCPU_* offset)."""
+        return sum(get(cpu + offset) for cpu in self.cpus)
+
+    def queue_len(self) -> int:
+        """Folios on the deferred-split queue."""
+        return get(self.memcg + vmstat.MEMCG_SPLIT_QUEUE + QUEUE_LEN)
+
+
+def get(address: int) -> int:
+    """The signed 64-bit word at an address."""
+    return ctypes.c_int64.from_address(address).value
+
+
+def put(address: int, value: int) -> None:
+    """Set the 64-bit word at an address."""
+    ctypes.c_int64.from_address(address).value = value
+
+
+def get32(address: int) -> int:
+    """The signed 32-bit word at an address."""
+    return ctypes.c_int32.from_address(address).value
+
+
+def put32(address: int, value: int) -> None:
+    """Set the 32-bit word at an address."""
+    ctypes.c_int32.from_address(address).value = value

@@ -183,7 +183,7 @@ RULES: tuple[tuple[Callable[[Facts], bool], Advice], ...] = (
         Advice(
             "Transparent huge pages are never used.",
             "Page descriptors then lie on small pages and their TLB misses are part of the figures.",
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+            "echo madvise | sudo tee \\\n  /sys/kernel/mm/transparent_hugepage/enabled",
         ),
     ),
     (
@@ -245,7 +245,7 @@ def render(facts: Facts, advice: list[Advice]) -> str:
         lines += ["Nothing was found that makes figures unreliable here."]
     for number, item in enumerate(advice, 1):
         lines += ["", *_wrapped(f"{number:2}. ", item.what), *_wrapped("    ", item.why)]
-        lines += [f"     {line}" for line in item.remedy.splitlines()]
+        lines += [f"      {line}" for line in item.remedy.splitlines()]
     return "\n".join(lines).encode("ascii", "replace").decode() + "\n"
 
 

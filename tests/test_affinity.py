@@ -35,7 +35,8 @@ def test_usable_cpus_are_the_allowed_ones_with_one_of_each_core_first(
 def test_usable_cpus_without_topology_are_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that does not say which CPUs share a core gets them by number."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {2, 0, 7})
-    files = {f"{CPU}/cpu7/topology/thread_siblings_list": "garbage"}
+    listings = {7: "garbage", 2: "3-4"}  # the second leaves out the CPU it is about
+    files = {f"{CPU}/cpu{cpu}/topology/thread_siblings_list": text for cpu, text in listings.items()}
     assert affinity.usable_cpus(machine(tmp_path, files)) == [0, 2, 7]
 
 
@@ -77,7 +78,7 @@ def test_counters_see_faults_of_this_process() -> None:
 def test_counters_read_migrations_where_the_kernel_tells(tmp_path: Path) -> None:
     """The field of /proc/self/sched; without the file 0, in both readings alike."""
     assert Counters.now(root=tmp_path).migrations == 0
-    sched = "python (1, #threads: 1)\nse.nr_migrations      :      17\n"
+    sched = "python (1, #threads: 1)\nse.nr_others : 3\nse.nr_migrations      :      17\n"
     assert Counters.now(root=machine(tmp_path, {"proc/self/sched": sched})).migrations == 17
 
 

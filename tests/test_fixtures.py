@@ -42,8 +42,8 @@ def test_kernels_are_interpreted_in_this_process() -> None:
 
 def test_the_program_runs_compiled_with_a_private_cache(cli: Cli, cache_dir: Path) -> None:
     """A child sees no NUMBA_DISABLE_JIT, the session's cache directory and this test's directory."""
-    script = "import os; print(os.environ.get('NUMBA_DISABLE_JIT'), os.environ['RMAPBENCH_CACHE_DIR'], os.getcwd())"
-    done = cli.python("-c", script)
+    names = "os.environ.get('NUMBA_DISABLE_JIT'), os.environ['RMAPBENCH_CACHE_DIR'], os.getcwd()"
+    done = cli.python("-c", f"import os; print({names})")
     assert done.out.split() == ["None", str(cache_dir), str(cli.cwd)]
     assert os.environ["NUMBA_DISABLE_JIT"] == "1"
 

@@ -268,11 +268,12 @@ def _unlike(node: ast.AST) -> str:
 
 
 def tracked() -> list[Path]:
-    """The files of the tree that git knows or would add; all of them where there is no repository."""
+    """The files of the tree that git knows or would add; without a repository all that are not hidden."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, capture_output=True, text=True)
     if listed.returncode:
-        return sorted(path for path in ROOT.rglob("*") if path.is_file())
+        visible = (path for path in ROOT.glob("[!.]*/**/*") if "/." not in str(path.relative_to(ROOT)))
+        return sorted(path for path in (*ROOT.glob("*.*"), *visible) if path.is_file())
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 

@@ -15,7 +15,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Imports run downwards only: a module may import from its own row and from rows below it.
 LAYERS = (
-    ("bench.cli", "bench.__main__"),
+    ("bench.cli", "bench.__main__", "bench.commands"),
     ("bench.show",),
     ("bench.judge",),
     ("bench.lanes",),

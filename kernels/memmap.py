@@ -71,45 +71,49 @@ class Memmap:
         """The descriptors, shape (npages, 16), as signed 32-bit words."""
         return self.memory.words()[: self.npages * 16].reshape(self.npages, 16)
 
-    def format(self, order: int, memcg: int, hugetlb: bool = False) -> None:
-        """Make the whole array free-standing folios of one order, in the state after allocation (spec 2.3)."""
-        self.pages()[:] = 0
-        for first in self.folios(order):
-            self.make_folio(first, order, memcg, hugetlb)
-
     def folios(self, order: int) -> Iterator[int]:
         """Addresses of the heads if all folios have this order."""
         return iter(range(self.address, self.address + self.npages * mm.PAGE_BYTES, mm.PAGE_BYTES << order))
 
+    def format(self, order: int, memcg: int, hugetlb: bool = False) -> None:
+        """Make the whole array free-standing folios of one order, in the state after allocation (spec 2.3)."""
+        self._make(self.address, self.npages >> order, order, memcg, hugetlb)
+
     def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False) -> None:
         """Put one folio at the address of its head, in the state after allocation (spec 2.3)."""
-        first, nr_pages = (folio - self.address) // mm.PAGE_BYTES, 1 << order
-        words = self.pages()[first : first + nr_pages]
+        self._make(folio, 1, order, memcg, hugetlb)
+
+    def _make(self, folio: int, count: int, order: int, memcg: int, hugetlb: bool) -> None:
+        first = (folio - self.address) // mm.PAGE_BYTES
+        words = self.pages()[first : first + (count << order)]
         words[:] = 0
         words[:, mm.MAPCOUNT // 4] = -1
-        words[0, mm.REFCOUNT // 4] = 1
-        put(folio + mm.MEMCG_DATA, memcg)
+        folios = words.reshape(count, 16 << order)
+        heads = folio + np.arange(count, dtype=np.int64) * (mm.PAGE_BYTES << order)
+        folios[:, mm.REFCOUNT // 4] = 1
+        longs = folios.view(np.int64)
+        longs[:, mm.MEMCG_DATA // 8] = memcg
         if order > 0:
-            words[0, 0] = 1 << mm.PG_HEAD
-            words.view(np.int64)[1:, mm.COMPOUND_HEAD // 8] = folio + 1
-            self._make_large(words, folio, order, hugetlb)
-
-    def _make_large(self, words: Words, folio: int, order: int, hugetlb: bool) -> None:
-        layout, flat = self.layout, words.reshape(-1)
-        flat[mm.FOLIO_FLAGS_1 // 4] = order
-        flat[layout.nr_pages // 4] = 1 << order
-        flat[layout.entire_mapcount // 4] = -1
-        if layout.large_mapcount >= 0:
-            flat[layout.large_mapcount // 4] = -1
-        if layout.mm_id_mapcount >= 0:
-            flat[layout.mm_id_mapcount // 4 :][:2] = -1
+            folios[:, mm.FLAGS // 4] = 1 << mm.PG_HEAD
+            longs.reshape(count, 1 << order, 8)[:, 1:, mm.COMPOUND_HEAD // 8] = heads[:, None] + 1
+            self._make_large(folios, order, hugetlb)
         if order >= 2:
-            put(folio + mm.DEFERRED_LIST, folio + mm.DEFERRED_LIST)
-            put(folio + mm.DEFERRED_LIST + 8, folio + mm.DEFERRED_LIST)
+            longs[:, mm.DEFERRED_LIST // 8] = heads + mm.DEFERRED_LIST
+            longs[:, mm.DEFERRED_LIST // 8 + 1] = heads + mm.DEFERRED_LIST
+
+    def _make_large(self, folios: Words, order: int, hugetlb: bool) -> None:
+        layout = self.layout
+        folios[:, mm.FOLIO_FLAGS_1 // 4] = order
+        folios[:, layout.nr_pages // 4] = 1 << order
+        folios[:, layout.entire_mapcount // 4] = -1
+        if layout.large_mapcount >= 0:
+            folios[:, layout.large_mapcount // 4] = -1
+        if layout.mm_id_mapcount >= 0:
+            folios[:, layout.mm_id_mapcount // 4 :][:, :2] = -1
         if hugetlb and layout.hugetlb_flag >= 0:
-            flat[mm.FOLIO_FLAGS_1 // 4] |= 1 << layout.hugetlb_flag
+            folios[:, mm.FOLIO_FLAGS_1 // 4] |= 1 << layout.hugetlb_flag
         elif hugetlb:
-            flat[mm.MAPCOUNT // 4] = mm.PAGE_TYPE_HUGETLB << 24
+            folios[:, mm.MAPCOUNT // 4] = mm.PAGE_TYPE_HUGETLB << 24
 
     def read(self, folio: int, order: int) -> FolioState:
         """The state of one folio."""

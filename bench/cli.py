@@ -1,0 +1,99 @@
+"""The command line: parse, hand over to the command, turn errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from bench.errors import BenchError, Interrupted, UsageError
+
+# name -> what it is for; each is a module of bench.commands with configure(parser) and run(args).
+COMMANDS = {
+    "run": "measure cases, print the table, save a pyperf file and charts",
+    "list": "list the cases that exist",
+    "check": "compare variants with the oracle and the invariants",
+    "count": "count locked operations, loads, stores, lines and statistics calls",
+    "report": "print tables from a result file",
+    "chart": "draw charts from a result file",
+    "env": "say what about this machine makes figures unreliable",
+}
+PROGRAM = "rmapbench"
+DESCRIPTION = (
+    "What does handling the reverse mapping of a folio in one batch (_ptes) do, against one call per "
+    "page (_pte), to order-0 folios and to every mTHP size? Without arguments: measure the main calls."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the program with these arguments; the exit code."""
+    try:
+        return _dispatch(list(argv))
+    except BenchError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", Interrupted.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output went away; that is no error, but flushing at exit would say one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", UsageError.exit_code)
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv:
+        argv = ["run", "--main"]
+    parser = _parser(argv[0])
+    args = parser.parse_args(argv)
+    code = int(args.handler(args))
+    sys.stdout.flush()
+    return code
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The program's parser; only the command that is asked for is imported."""
+    parser = _Parser(prog=PROGRAM, description=DESCRIPTION, epilog="exit codes: see README, 'Exit codes'")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
+    for name, purpose in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=purpose, description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == command:
+            module = importlib.import_module(f"bench.commands.{name}")
+            module.configure(sub)
+            sub.set_defaults(handler=module.run)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one sentence and exit code 2, like all others; no abbreviations, so that scripts stay valid."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Raise instead of printing the usage."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    return code
+
+
+def console() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))

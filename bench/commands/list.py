@@ -1,0 +1,35 @@
+"""`rmapbench list`: the cases that exist, one full name a line."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench.commands import options
+from bench.lanes import lane
+
+EXAMPLES = """examples:
+  rmapbench list                         every case of the model lane
+  rmapbench list remove order=0,4        one call, two folio sizes
+  rmapbench list --variants              the variants, with what they are
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.add_filters(parser)
+    options.add_lane(parser)
+    options.add_variants(parser)
+    parser.add_argument("--variants", action="store_true", help="list the variants instead of the cases")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print them."""
+    module, extra = lane(args.lane), options.variants(args)
+    if args.variants:
+        lines = module.describe_variants(extra)
+    else:
+        cases = options.filters(args).select(module.cases(extra))
+        lines = [case.name for case in cases]
+    print("\n".join(lines))
+    return 0

@@ -1,0 +1,68 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.case import Filters
+from bench.errors import UsageError
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Words that select cases."""
+    parser.add_argument(
+        "filters", nargs="*", metavar="FILTER", help="a call's name, or key=value[,value...] (see `list`)"
+    )
+
+
+def add_variants(parser: argparse.ArgumentParser) -> None:
+    """User variants."""
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="also use the variant in FILE (copy kernels/rmap/_template.py to begin one)",
+    )
+
+
+def add_lane(parser: argparse.ArgumentParser) -> None:
+    """Which lane."""
+    parser.add_argument("--lane", default="model", help="the lane (default: model)")
+
+
+def filters(args: argparse.Namespace) -> Filters:
+    """The filters among the arguments."""
+    return Filters.parse(args.filters)
+
+
+def variants(args: argparse.Namespace) -> dict[str, Path]:
+    """User variants by name, as absolute paths."""
+    found: dict[str, Path] = {}
+    for text in args.variant:
+        name, equals, path = text.partition("=")
+        if not (equals and name and path):
+            raise UsageError(f"--variant {text!r}: expected NAME=FILE, for example --variant mine=my_rmap.py")
+        if name in found:
+            raise UsageError(f"--variant {name}: given twice; choose another name")
+        found[name] = Path(path).resolve()
+    return found
+
+
+def positive(text: str) -> int:
+    """A positive whole number (argparse type)."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds (argparse type)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value

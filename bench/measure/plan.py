@@ -1,0 +1,70 @@
+"""What is to be measured: blocks of arms that are interleaved with each other, and how long and how often."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One piece of code to time; `cases` names the values a batch of it yields, None for one not wanted."""
+
+    cases: tuple[str | None, ...]
+    spec: dict[str, Any]  # the lane's own words for what to run
+
+
+@dataclass(frozen=True)
+class Block:
+    """Arms measured in the same rounds."""
+
+    name: str
+    arms: tuple[Arm, ...]
+
+    @property
+    def cases(self) -> list[str]:
+        """Names of all cases the block yields."""
+        return [case for arm in self.arms for case in arm.cases if case]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a worker needs to know: the lane's module, its setup and the blocks."""
+
+    lane: str
+    setup: dict[str, Any]
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """The plan that `dataclasses.asdict` made `data` of, by way of JSON."""
+        blocks = tuple(
+            Block(block["name"], tuple(Arm(tuple(arm["cases"]), arm["spec"]) for arm in block["arms"]))
+            for block in data["blocks"]
+        )
+        return cls(data["lane"], data["setup"], blocks)
+
+    @property
+    def digest(self) -> str:
+        """Says whether two plans are the same."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured (measurement.md section 2)."""
+
+    processes: int = 8
+    rounds: int = 60
+    batch_ns: int = 50_000
+    seed: int = 1
+    budget: float | None = None  # seconds; processes that do not fit are left out
+    timeout: float = 60.0  # seconds without a sign of life after which a worker is taken for hung
+    cpus: tuple[int, ...] = field(default=(0,))
+
+
+FAST, DEFAULT, RIGOROUS = 5, 8, 24  # processes

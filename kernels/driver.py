@@ -1,0 +1,153 @@
+"""The timed loops: a sweep makes one call on every folio of an arena; a batch times sweeps and their inverses.
+
+Sweeps take the address of a site, a block of 64-bit words that says what to call on what (offsets below).
+There is one sweep for each prototype, all of one source, and none of them knows a variant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.abi import INTERFACE, Prototype, helper, kernel
+from kernels.atomic import *
+from kernels.deferred_split import QUEUE_LEN, list_empty, split_queue
+from kernels.mm_types import DEFERRED_LIST, FLAGS, FOLIO_FLAGS_1
+
+# A site: what a sweep calls, on which descriptors, with which arguments.
+CALL, FIRST, END, FOLIO_BYTES, STEP_BYTES, NR_PAGES, VMA, SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH = (
+    range(0, 13 * 8, 8)
+)
+SITE_BYTES = 0x80
+# A plan: what a batch runs, and where it leaves the nanoseconds spent.
+SWEEP, SITE, INVERSE, INVERSE_SITE, PREPARE, PREPARE_SITE, LOOPS, SWEEP_NS, INVERSE_NS = range(0, 9 * 8, 8)
+PLAN_BYTES = 0x80
+
+ON_SITE = Prototype(("site",))
+
+# How a sweep comes by each argument of a prototype; `argument` is flags, or 6.7's compound.
+_ARGUMENTS = {
+    "folio": "folio",
+    "page": "page",
+    "nr_pages": "nr_pages",
+    "vma": "vma",
+    "dst_vma": "vma",
+    "src_vma": "src_vma",
+    "address": "address",
+    "flags": "argument",
+    "compound": "argument",
+}
+_SWEEP = """
+def {name}(site):
+    call = READ64(site + CALL)
+    folio = READ64(site + FIRST)
+    end = READ64(site + END)
+    folio_bytes = READ64(site + FOLIO_BYTES)
+    step_bytes = READ64(site + STEP_BYTES)
+    nr_pages = READ64(site + NR_PAGES)
+    vma = READ64(site + VMA)
+    src_vma = READ64(site + SRC_VMA)
+    argument = READ64(site + ARGUMENT)
+    address = READ64(site + ADDRESS)
+    failed = 0
+    while folio < end:
+        page = folio
+        stop = folio + folio_bytes
+        while page < stop:
+            {call}
+            page += step_bytes
+            address += step_bytes << 6
+        folio = stop
+    spend_extra(site)
+    WRITE64(site + FAILED, failed)
+"""
+
+
+@helper
+def spend_extra(site):
+    """The positive control's additional locked instructions, none elsewhere."""
+    extra = READ64(site + EXTRA)
+    scratch = READ64(site + SCRATCH)
+    while extra > 0:
+        atomic_inc(scratch)
+        extra -= 1
+
+
+def _sweep_of(prototype: Prototype) -> Any:
+    """The sweep that makes calls of one prototype, in its own place in this file for numba's cache."""
+    name = "sweep_" + "_".join(prototype.args) + ("_int" if prototype.returns else "")
+    arguments = ", ".join(["call", *(_ARGUMENTS[arg] for arg in prototype.args)])
+    call = f"call{len(prototype.args)}({arguments})"
+    source = _SWEEP.format(name=name, call=f"failed |= {call}" if prototype.returns else call)
+    exec(compile(source, __file__, "exec"), globals())
+    return kernel(ON_SITE)(globals()[name])
+
+
+SWEEPS = {prototype: _sweep_of(prototype) for prototype in dict.fromkeys(INTERFACE.values())}
+
+
+@kernel(ON_SITE)
+def sweep_yardstick(site):
+    """NR_PAGES locked increments of one word: what a locked instruction costs here and now."""
+    left = READ64(site + NR_PAGES)
+    scratch = READ64(site + SCRATCH)
+    while left > 0:
+        atomic_inc(scratch)
+        left -= 1
+
+
+@kernel(ON_SITE)
+def prepare_exclusive(site):
+    """Set the flag bits ARGUMENT of every STEP_BYTES-th page, without a lock: try_dup and try_share clear them."""
+    page = READ64(site + FIRST)
+    end = READ64(site + END)
+    step_bytes = READ64(site + STEP_BYTES)
+    bits = READ64(site + ARGUMENT)
+    while page < end:
+        WRITE64(page + FLAGS, READ64(page + FLAGS) | bits)
+        page += step_bytes
+
+
+@kernel(ON_SITE)
+def prepare_unqueued(site):
+    """Take every folio off the deferred-split queue, as freeing it would; keeps the flags ARGUMENT of page 1."""
+    folio = READ64(site + FIRST)
+    end = READ64(site + END)
+    folio_bytes = READ64(site + FOLIO_BYTES)
+    keep = READ64(site + ARGUMENT)
+    while folio < end:
+        entry = folio + DEFERRED_LIST
+        if not list_empty(entry):
+            following = READ64(entry)
+            before = READ64(entry + 8)
+            WRITE64(following + 8, before)
+            WRITE64(before, following)
+            WRITE64(entry, entry)
+            WRITE64(entry + 8, entry)
+            queue = split_queue(folio)
+            WRITE64(queue + QUEUE_LEN, READ64(queue + QUEUE_LEN) - 1)
+            WRITE64(folio + FOLIO_FLAGS_1, READ64(folio + FOLIO_FLAGS_1) & keep)
+        folio += folio_bytes
+
+
+@kernel(Prototype(("plan",)))
+def batch(plan):
+    """Run LOOPS passes of prepare (not timed), sweep and inverse (timed apart); leaves the sums in the plan."""
+    loops = READ64(plan + LOOPS)
+    sweep = READ64(plan + SWEEP)
+    inverse = READ64(plan + INVERSE)
+    prepare = READ64(plan + PREPARE)
+    sweep_ns = 0
+    inverse_ns = 0
+    while loops > 0:
+        if prepare != 0:
+            call1(prepare, READ64(plan + PREPARE_SITE))
+        start = clock_ns()
+        call1(sweep, READ64(plan + SITE))
+        middle = clock_ns()
+        sweep_ns += middle - start
+        if inverse != 0:
+            call1(inverse, READ64(plan + INVERSE_SITE))
+            inverse_ns += clock_ns() - middle
+        loops -= 1
+    WRITE64(plan + SWEEP_NS, sweep_ns)
+    WRITE64(plan + INVERSE_NS, inverse_ns)

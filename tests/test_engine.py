@@ -1,0 +1,163 @@
+"""The engine with a fake lane: nothing measured is lost, failures cost their own cases only, no child stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.measure.assemble import assemble
+from bench.measure.engine import Engine
+from bench.measure.journal import Journal
+from bench.measure.plan import Arm, Block, Plan, Settings
+from bench.results import Results
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = Settings(processes=2, rounds=35, timeout=3.0, cpus=tuple(sorted(os.sched_getaffinity(0)))[:2])
+
+
+class Silent:
+    """A progress display that says nothing."""
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+
+def case(call: str, **keys: object) -> str:
+    """A case name of the fake lane."""
+    return "/".join(["call", call, *(f"{key}={value}" for key, value in keys.items())])
+
+
+def plan(*specs: dict[str, Any], blocks: int = 1, **setup: Any) -> Plan:
+    """Blocks of one arm a spec, each with a yardstick."""
+    made = []
+    for number in range(blocks):
+        arms = [
+            Arm((case(f"c{number}", variant=f"v{i}", order=0),), {"ns": 5.0, **spec})
+            for i, spec in enumerate(specs)
+        ]
+        arms.append(Arm((case(f"c{number}", order=0, control="yardstick"),), {"ns": 4.0}))
+        made.append(Block(f"block {number}", tuple(arms)))
+    return Plan("tests.fake_lane", setup, tuple(made))
+
+
+def measured(directory: Path, wanted: Plan, settings: Settings = QUICK) -> Results:
+    """Run the plan to its end."""
+    journal = Journal.create(directory, wanted, settings, {})
+    return assemble(wanted, settings, Engine(wanted, settings, journal, Silent()).run(), {})
+
+
+def test_every_case_gets_the_same_processes_and_rounds(tmp_path: Path) -> None:
+    """Values can be paired by process and round over all cases of a block."""
+    results = measured(tmp_path, plan({}, {"ns": 6.0}, blocks=2))
+    assert len(results.runs) == 6
+    shapes = {(len(runs), *(len(run.values) for run in runs)) for runs in results.runs.values()}
+    assert shapes == {(2, 35, 35)}
+    assert results.failed == {}
+
+
+@pytest.mark.parametrize("deed", ["crash", "hang", "raise"])
+def test_an_arm_that_cannot_run_costs_only_its_own_case(tmp_path: Path, deed: str) -> None:
+    """The other cases of the block are complete, the bad one is listed with its reason."""
+    results = measured(tmp_path, plan({}, {"does": deed}))
+    assert sorted(case.name for case in results.runs) == sorted(
+        [case("c0", variant="v0", order=0), case("c0", order=0, control="yardstick")]
+    )
+    (name, reason), *rest = results.failed.items()
+    assert (name, rest) == (case("c0", variant="v1", order=0), [])
+    expected = {"crash": "SIGSEGV", "hang": "no sign of life for 3 s", "raise": "refused with -EBUSY"}
+    assert expected[deed] in reason
+
+
+def test_a_block_that_crashes_in_its_rounds_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    """A crash after calibration is tried twice, then the block's cases are listed as failed."""
+    good, bad = plan({}).blocks[0], plan({"does": "crash", "after": 10}).blocks[0]
+    renamed = Block("bad", tuple(Arm((str(a.cases[0]).replace("c0", "c1"),), a.spec) for a in bad.arms))
+    results = measured(tmp_path, Plan("tests.fake_lane", {}, (renamed, good)))
+    assert {case.op for case in results.runs} == {"c0"}
+    assert len(results.failed) == 2
+    assert all("SIGSEGV" in reason for reason in results.failed.values())
+
+
+def test_a_state_that_went_wrong_fails_the_case(tmp_path: Path) -> None:
+    """What verify() raises is the reason."""
+    results = measured(tmp_path, plan({}, {"wrong": True}))
+    assert list(results.failed.values()) == ["RuntimeError: state went wrong"]
+
+
+def test_a_spent_budget_keeps_what_is_complete(tmp_path: Path) -> None:
+    """No process begins after the budget; what is missing is said."""
+    settings = Settings(processes=50, rounds=40, budget=2.0, cpus=QUICK.cpus)
+    results = measured(tmp_path, plan({"sleep": 0.005}), settings)
+    processes = {len(runs) for runs in results.runs.values()}
+    assert processes and max(processes) < 50
+
+
+def _start(directory: Path) -> subprocess.Popen[bytes]:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from tests.test_engine import *\n"
+        "wanted = plan({'sleep': 0.002}, {'sleep': 0.002}, blocks=3)\n"
+        "measured(Path(sys.argv[2]), wanted)\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", script, str(ROOT), str(directory)], cwd=ROOT)
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9, 1.3, 1.8])
+def test_a_killed_run_loses_nothing_and_resumes(tmp_path: Path, delay: float) -> None:
+    """SIGKILL at any moment: every complete record stays, no worker survives, the rest is measured later."""
+    directory = tmp_path / "run"
+    running = _start(directory)
+    while not (directory / "plan.json").exists():
+        time.sleep(0.02)
+    time.sleep(delay)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    time.sleep(0.3)
+    before = {path.name: path.read_bytes() for path in directory.glob("worker-*.jsonl")}
+    assert not _workers_of(directory)
+    journal = Journal(directory)
+    wanted, settings, _ = journal.header()
+    results = assemble(wanted, settings, Engine(wanted, settings, journal, Silent()).run(), {})
+    assert {len(runs) for runs in results.runs.values()} == {2}
+    assert len(results.runs) == 9
+    for name, content in before.items():
+        assert (directory / name).read_bytes().startswith(content)
+
+
+def _workers_of(directory: Path) -> list[str]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(directory) in os.readlink(status):
+                found.append(str(status))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_interrupt_stops_the_workers_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """SIGINT ends in Interrupted, whose message holds the command that resumes."""
+    directory = tmp_path / "run"
+    running = _start(directory)
+    while not list(directory.glob("worker-*.jsonl")):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=20) != 0
+    time.sleep(0.2)
+    assert not _workers_of(directory)
+
+
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
+    """Half a record at the end of a journal file is what a kill leaves."""
+    wanted = plan({})
+    journal = Journal.create(tmp_path, wanted, QUICK, {})
+    journal.worker_file(1).write_text(json.dumps(["round", 0, [1.0, 2.0], {}]) + '\n["round",0,[1.0')
+    assert len(journal.read().done[0][1].rounds) == 1

@@ -205,20 +205,20 @@ def check_writable(path: str | Path, force: bool = False) -> None:
 
 
 def save(results: Results, path: str | Path, force: bool = False) -> None:
-    """Write `results` as a pyperf suite, gzipped if the name ends in .gz; what was there stays until the end."""
+    """Write `results` as a pyperf suite, gzipped if the name ends in .gz.
+
+    What was there stays until the new file is complete.
+    """
     path = Path(path)
     check_writable(path, force)
-    suite = _pyperf_suite(results)
+    text = io.StringIO()
+    _pyperf_suite(results).dump(text)
+    data = text.getvalue().encode()
     with _replacing(path) as file:
-        # No name and no date in the gzip header: equal results are equal files.
-        zipped = gzip.GzipFile("", "wb", ZIP_LEVEL, file, mtime=0) if path.suffix == ".gz" else file
-        with io.TextIOWrapper(zipped, encoding="utf-8") as text:  # type: ignore[arg-type]
-            suite.dump(text)
-            text.flush()
-            if zipped is not file:
-                zipped.close()
-            file.flush()
-            os.fsync(file.fileno())
+        # Without date in the header, so that equal results are equal files.
+        file.write(gzip.compress(data, ZIP_LEVEL, mtime=0) if path.suffix == ".gz" else data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class _TriedOut(Exception):

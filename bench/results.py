@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ class ProcessRun:
     """What one process measured of one case: `values` in seconds per base page, one a round."""
 
     process: int
-    values: np.ndarray
+    values: Sequence[float] | np.ndarray
     loops: int = 1
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -263,7 +263,7 @@ def _pyperf_run(run: ProcessRun, common: dict[str, Scalar]) -> pyperf.Run:
     """A run with values to six digits: the clock gives no more, and the file is half as large."""
     import pyperf
 
-    values = [float(f"{value:.6g}") for value in run.values.tolist()]
+    values = [float(f"{value:.6g}") for value in map(float, run.values)]
     own: dict[str, Scalar] = {"loops": run.loops, "process": run.process}
     metadata = {**common, **_scalars(run.metadata), **own}
     return pyperf.Run(values, metadata=metadata, collect_metadata=False)

@@ -1,0 +1,64 @@
+"""The controls of each group: does equal look equal, and is a known difference seen at its size?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.case import Case
+from bench.judge.stats import Comparison, Interval, Samples
+
+RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement.md, section 4)
+
+
+@dataclass(frozen=True)
+class Positive:
+    """An arm with locked instructions added, against the arm without them."""
+
+    comparison: Comparison
+    true: float  # what the addition costs, as a fraction of the arm's cost
+
+    @property
+    def recovered(self) -> float:
+        """Estimated size over true size; 1 is perfect."""
+        return self.comparison.change / self.true
+
+    @property
+    def holds(self) -> bool:
+        """Was it seen at about its size?"""
+        return RECOVERED.low <= self.recovered <= RECOVERED.high
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the controls of one group found; None where a control is missing."""
+
+    group: Case
+    twin: Comparison | None
+    positive: Positive | None
+
+    def equal_within(self, margin: float) -> bool:
+        """Does the whole interval of the A/A control lie within +- `margin` (a fraction)?"""
+        interval = self.twin.change_interval if self.twin else None
+        return interval is not None and -margin <= interval.low and interval.high <= margin
+
+
+def controls(samples: Samples) -> dict[Case, Controls]:
+    """The controls of every group in the file, also of those that have none."""
+    found = {case.group: Controls(case.group, None, None) for case in samples}
+    for case in samples:
+        base = case.but(control=None)
+        if case.get("control") == "twin" and base in samples:
+            found[case.group] = replace(found[case.group], twin=samples.compare(case, base))
+        elif case.get("control") == "positive" and base in samples:
+            found[case.group] = replace(found[case.group], positive=_positive(samples, case, base))
+    return found
+
+
+def _positive(samples: Samples, case: Case, base: Case) -> Positive | None:
+    """None where the file does not say how large the control truly is."""
+    added, pages = (samples.results.note(case, key) for key in ("extra_locked", "pages"))
+    yardstick = case.group.but(control="yardstick")
+    if not added or not pages or yardstick not in samples:
+        return None
+    seconds = float(added) / float(pages) * samples.summary(yardstick).value
+    return Positive(samples.compare(case, base), seconds / samples.summary(base).value)

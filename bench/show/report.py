@@ -1,0 +1,169 @@
+"""The default report: a table for each call and variant, order-0 first, as text or markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bench.case import Case, Filters
+from bench.errors import UsageError
+from bench.judge.controls import controls
+from bench.judge.stats import Samples
+from bench.results import Results
+from bench.show.footnotes import footnotes
+from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
+from bench.show.table import NONE, WIDTH, Table, interval, nanoseconds, percent, wrap
+
+MOST_FAILED = 10  # failed cases listed
+
+
+@dataclass(frozen=True)
+class Column:
+    """One more column of every table, such as a verdict."""
+
+    title: str
+    cell: Callable[[Row], str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table before it becomes strings."""
+
+    subject: Subject
+    rows: tuple[Row, ...]
+
+    @property
+    def paired(self) -> bool:
+        """Is it about batched against per-page at all?"""
+        return any(row.same_code or not row.base for row in self.rows if row.per_page)
+
+
+def render_text(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
+    """The report in ASCII; UsageError if the filters select nothing."""
+    samples, sections = _sections(results, filters)
+    lines = [wrap(line) for line in (*_summary(sections), *_unpaired(results))]
+    tables = [table.text() for table in _tables(samples, sections, extra)]
+    failed = [wrap(line) for line in _failed(results)]
+    return "\n".join(["\n".join(lines) + "\n", *tables, *failed]).rstrip() + "\n"
+
+
+def render_markdown(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
+    """The report in GitHub markdown; UsageError if the filters select nothing."""
+    samples, sections = _sections(results, filters)
+    lines = [f"- {line}" for line in (*_summary(sections), *_unpaired(results))]
+    tables = [table.markdown() for table in _tables(samples, sections, extra)]
+    failed = [f"- {line}" for line in _failed(results)]
+    return "\n".join(["\n".join(lines) + "\n", *tables, "\n".join(failed)]).rstrip() + "\n"
+
+
+def _sections(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:
+    samples = Samples(results)
+    by_subject = subjects(selected(results, filters))
+    return samples, [
+        Section(subject, tuple(rows_of(samples, cases))) for subject, cases in by_subject.items()
+    ]
+
+
+def selected(results: Results, filters: Filters | None) -> list[Case]:
+    """The cases to show: those the filters name; of the variants, unless named, the default ones."""
+    plain = [case for case in results.runs if is_plain(case)]
+    if not plain:
+        raise UsageError(
+            "the file holds no case to show; see its failed cases with `python -m pyperf metadata`"
+        )
+    chosen = filters.select(plain) if filters else plain
+    if filters and (filters.values("variant") or filters.values("kernel")):
+        return chosen
+    wanted = shown_by_default(variant_of(case) for case in chosen)
+    return [case for case in chosen if variant_of(case) in wanted]
+
+
+def _tables(samples: Samples, sections: Sequence[Section], extra: Sequence[Column]) -> list[Table]:
+    found = controls(samples)
+    tables = []
+    for section in sections:
+        table = _paired_table(section, extra) if section.paired else _base_table(section, extra)
+        notes = (*table.notes, *footnotes(samples, found, section.rows))
+        tables.append(replace(table, notes=notes))
+    return tables
+
+
+def _paired_table(section: Section, extra: Sequence[Column]) -> Table:
+    """Batched against per-page; rows that have one of them only say what they are compared with."""
+    said = f"{section.subject.name}, {section.subject.variant}: per-page and batched, ns a page"
+    header = ("folio", "per-page", "batched", "change", "95 % interval", *(c.title for c in extra), "")
+    rows = []
+    for row in section.rows:
+        batched = "same code" if row.same_code else _cost(row.batched)
+        against = f"vs {row.base}" if row.base else ""
+        cells = (row.label, _cost(row.per_page), batched, *_change(row), *(c.cell(row) for c in extra))
+        rows.append((*cells, against))
+    return _fitted(Table(said, header, tuple(rows)))
+
+
+def _base_table(section: Section, extra: Sequence[Column]) -> Table:
+    """The variant against its base, where a call has one path only."""
+    base = next((row.base for row in section.rows if row.base), "")
+    against = f" against {base}" if base else ""
+    said = f"{section.subject.name}: {section.subject.variant}{against}, ns a page"
+    header = ("folio", "base", "this", "change", "95 % interval", *(c.title for c in extra))
+    rows = [
+        (row.label, _cost(row.base_value), _cost(row.value), *_change(row), *(c.cell(row) for c in extra))
+        for row in section.rows
+    ]
+    return Table(said, header, tuple(rows))
+
+
+def _fitted(table: Table) -> Table:
+    """Without an empty last column; where it makes the table too wide, a star that a footnote explains."""
+    named = sorted({row[-1] for row in table.rows} - {""})
+    if not named:
+        return replace(table, header=table.header[:-1], rows=tuple(row[:-1] for row in table.rows))
+    if table.width <= WIDTH:
+        return table
+    starred = tuple((*row[:-1], "*" if row[-1] else "") for row in table.rows)
+    return replace(table, rows=starred, notes=(f"* change of the variant {', '.join(named)}",))
+
+
+def _cost(summary: object) -> str:
+    return NONE if summary is None else nanoseconds(summary.value)  # type: ignore[attr-defined]
+
+
+def _change(row: Row) -> tuple[str, str]:
+    found = row.comparison
+    return (percent(found.change), interval(found.change_interval)) if found else (NONE, NONE)
+
+
+def _summary(sections: Sequence[Section]) -> list[str]:
+    """What happened to order-0 folios, over all calls, for each variant shown."""
+    lines = []
+    for variant in dict.fromkeys(section.subject.variant for section in sections):
+        by_base: dict[str, list[tuple[float, str]]] = {}
+        for section in sections:
+            for row in section.rows if section.subject.variant == variant else ():
+                if row.order == 0 and row.comparison:
+                    change = (row.comparison.change, section.subject.name)
+                    by_base.setdefault(row.base, []).append(change)
+        lines += [_range(variant, base, changes) for base, changes in sorted(by_base.items())]
+    return lines
+
+
+def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str:
+    what = f"order 0, {variant} against {base}" if base else f"order 0, {variant}, batched against per-page"
+    low, high = min(changes), max(changes)
+    if len(changes) == 1:
+        return f"{what}: {percent(low[0])} ({low[1]})"
+    return (
+        f"{what}: from {percent(low[0])} ({low[1]}) to {percent(high[0])} ({high[1]}), {len(changes)} calls"
+    )
+
+
+def _unpaired(results: Results) -> list[str]:
+    said = "Unpaired file: cases were measured one after the other; small differences may be drift."
+    return [said] if results.unpaired else []
+
+
+def _failed(results: Results) -> list[str]:
+    listed = [f"failed: {name}: {reason}" for name, reason in list(results.failed.items())[:MOST_FAILED]]
+    more = len(results.failed) - MOST_FAILED
+    return [*listed, f"failed: {more} more cases"] if more > 0 else listed

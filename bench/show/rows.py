@@ -1,0 +1,125 @@
+"""Rows of the default table: for one call and variant, each folio size with what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bench.case import Case, natural
+from bench.judge.stats import Comparison, Samples, Summary
+from bench.show.table import size
+
+# Oldest first; what is not among them is a user's variant.
+GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
+PAIR = ("pte", "ptes")
+EMPTY = "_empty"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a table is about: a call with kind and state (a case without path and order), and a variant."""
+
+    family: Case
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """The call in words: remove (anon, last)."""
+        rest = [value for key, value in self.family.keys if key in ("kind", "state")]
+        more = [f"{key}={value}" for key, value in self.family.keys if key not in ("kind", "state")]
+        words = ", ".join(rest + more)
+        return self.family.op + (f" ({words})" if words else "")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One folio size: costs, and the comparison that judges it."""
+
+    label: str
+    order: int
+    group: Case
+    per_page: Summary | None
+    batched: Summary | None
+    same_code: bool
+    comparison: Comparison | None
+    base: str  # the variant compared with; empty if batched is compared with per-page
+    base_value: Summary | None
+
+    @property
+    def value(self) -> Summary | None:
+        """The cost of what is judged."""
+        return self.batched or self.per_page
+
+
+def is_plain(case: Case) -> bool:
+    """Is it neither a control nor the cost of calling?"""
+    return not case.get("control") and case.get("variant") != EMPTY
+
+
+def variant_of(case: Case) -> str:
+    """The implementation: a variant of the model, a kernel of the vm lane."""
+    return case.get("variant") or case.get("kernel")
+
+
+def rank(variant: str) -> tuple[int, tuple[object, ...]]:
+    """Sort key: generations by age, then users' variants and kernels by name."""
+    known = GENERATIONS.index(variant) if variant in GENERATIONS else len(GENERATIONS)
+    return known, natural(variant)
+
+
+def shown_by_default(variants: Iterable[str]) -> list[str]:
+    """The newest generation present, and every variant of a user's."""
+    ordered = sorted(set(variants), key=rank)
+    return [v for v in ordered if v in GENERATIONS][-1:] + [v for v in ordered if v not in GENERATIONS]
+
+
+def subjects(cases: Iterable[Case]) -> dict[Subject, list[Case]]:
+    """Cases by what table they belong to, tables in order of the variants, then of the cases."""
+    found: dict[Subject, list[Case]] = {}
+    for case in cases:
+        found.setdefault(Subject(case.group.but(order=None), variant_of(case)), []).append(case)
+    return dict(sorted(found.items(), key=lambda item: rank(item[0].variant)))
+
+
+def rows_of(samples: Samples, cases: Iterable[Case]) -> list[Row]:
+    """The rows of one subject's cases: smallest folio first, other mappings after batched and per-page."""
+    by_group: dict[Case, dict[str, Case]] = {}
+    for case in cases:
+        by_group.setdefault(case.group, {})[case.get("path")] = case
+    rows = []
+    for _, paths in sorted(by_group.items(), key=lambda item: item[0].order):
+        pair = {path: case for path, case in paths.items() if path in PAIR}
+        if pair:
+            rows.append(_pair_row(samples, pair))
+        rows += [_single_row(samples, case) for path, case in paths.items() if path not in PAIR]
+    return rows
+
+
+def _pair_row(samples: Samples, pair: dict[str, Case]) -> Row:
+    """Batched against per-page; if that is the same code or one is missing, the variant against its base."""
+    pte, ptes = pair.get("pte"), pair.get("ptes")
+    same = pte is not None and bool(samples.results.note(pte, "same_code"))
+    if pte and ptes and not same:
+        per_page, batched, change = samples.summary(pte), samples.summary(ptes), samples.compare(ptes, pte)
+        return Row(size(pte.order), pte.order, pte.group, per_page, batched, False, change, "", None)
+    one = pte if pte and (same or not ptes) else ptes
+    assert one is not None
+    row = replace(_single_row(samples, one), same_code=same)
+    return replace(row, per_page=row.batched, batched=None) if one is pte else row
+
+
+def _single_row(samples: Samples, case: Case) -> Row:
+    """The variant against the one it is based on."""
+    base = str(samples.results.note(case, "base") or "")
+    other = case.but(variant=base or None)
+    compared = samples.compare(case, other) if base and other in samples and other != case else None
+    against = samples.summary(other) if compared else None
+    label = f"{size(case.order)} {_mapping(case)}".strip()
+    return Row(label, case.order, case.group, None, samples.summary(case), False, compared, base, against)
+
+
+def _mapping(case: Case) -> str:
+    """How a folio is mapped, if not by PTEs; a fault maps a new folio of the highest order by a PMD."""
+    if case.op == "add_new_anon" and case.order == 9:
+        return "pmd"
+    return case.get("path") if case.get("path") not in (*PAIR, "folio") else ""

@@ -70,7 +70,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors are one sentence and exit code 2, like all others; no abbreviations, so that scripts stay valid."""
+    """Errors are one sentence with exit code 2, like all others; no abbreviations: scripts stay valid."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]

@@ -209,11 +209,16 @@ def save(results: Results, path: str | Path, force: bool = False) -> None:
 
     What was there stays until the new file is complete.
     """
-    path = Path(path)
-    check_writable(path, force)
     text = io.StringIO()
     _pyperf_suite(results).dump(text)
-    data = text.getvalue().encode()
+    write_text(path, text.getvalue(), force)
+
+
+def write_text(path: str | Path, text: str, force: bool = False) -> None:
+    """Write a text file, gzipped if the name ends in .gz, with the promises of save()."""
+    path = Path(path)
+    check_writable(path, force)
+    data = text.encode()
     with _replacing(path) as file:
         # Without date in the header, so that equal results are equal files.
         file.write(gzip.compress(data, ZIP_LEVEL, mtime=0) if path.suffix == ".gz" else data)

@@ -1,4 +1,4 @@
-"""How kernels are declared, compiled and reached: prototypes, @kernel, C-ABI entries, numba's cache directory."""
+"""How kernels are declared, compiled and reached: prototypes, @kernel, C-ABI entries, numba's cache."""
 
 from __future__ import annotations
 

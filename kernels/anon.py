@@ -1,4 +1,4 @@
-"""PG_anon_exclusive and pinning: who may write to an anonymous page without further checks (spec section 5)."""
+"""PG_anon_exclusive and pinning: who may write an anonymous page without further checks (spec 5)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def any_anon_exclusive(page, nr_pages, bit):
 
 @helper
 def dup_anon_pages(page, nr_pages, bit):
-    """Make each page shared and count one more mapping of it, in one walk (6.12 and later with page mapcounts)."""
+    """Make each page shared and count one more mapping of it, in one walk (6.12 and later)."""
     while True:
         if page_anon_exclusive(page, bit):
             clear_bit(bit, page + FLAGS)
@@ -68,7 +68,7 @@ def map_new_anon_pages(page, nr_pages, exclusive, bit):
 
 @helper
 def set_swapbacked(layout, folio, vma):
-    """As of 6.11: mark a folio swap-backed by a plain read-modify-write, unless it is or the vma is droppable."""
+    """As of 6.11: mark a folio swap-backed by a plain read-modify-write unless the vma is droppable."""
     flags = READ64(folio + FLAGS)
     if flags & (1 << layout.swapbacked) == 0 and READ64(vma + VM_FLAGS) & VM_DROPPABLE == 0:
         WRITE64(folio + FLAGS, flags | (1 << layout.swapbacked))
@@ -92,7 +92,7 @@ def folio_needs_cow_for_dma(layout, folio, vma):
 
 @helper
 def share_anon(layout, folio, page):
-    """Make an exclusive page shared or answer -EBUSY; the fence pairs with the lockless pinner's (spec 6.8)."""
+    """Make an exclusive page shared or answer -EBUSY; the fence pairs with the pinner's (spec 6.8)."""
     smp_mb()
     if folio_maybe_dma_pinned(layout, folio):
         return -EBUSY

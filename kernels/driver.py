@@ -1,4 +1,4 @@
-"""The timed loops: a sweep makes one call on every folio of an arena; a batch times sweeps and their inverses.
+"""The timed loops: a sweep makes one call on every folio of an arena, a batch times sweeps.
 
 Sweeps take the address of a site, a block of 64-bit words that says what to call on what (offsets below).
 There is one sweep for each prototype, all of one source, and none of them knows a variant.
@@ -14,9 +14,8 @@ from kernels.deferred_split import QUEUE_LEN, list_empty, split_queue
 from kernels.mm_types import DEFERRED_LIST, FLAGS, FOLIO_FLAGS_1
 
 # A site: what a sweep calls, on which descriptors, with which arguments.
-CALL, FIRST, END, FOLIO_BYTES, STEP_BYTES, NR_PAGES, VMA, SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH = (
-    range(0, 13 * 8, 8)
-)
+CALL, FIRST, END, FOLIO_BYTES, STEP_BYTES, NR_PAGES, VMA = range(0, 7 * 8, 8)
+SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH = range(7 * 8, 13 * 8, 8)
 SITE_BYTES = 0x80
 # A plan: what a batch runs, and where it leaves the nanoseconds spent.
 SWEEP, SITE, INVERSE, INVERSE_SITE, PREPARE, PREPARE_SITE, LOOPS, SWEEP_NS, INVERSE_NS = range(0, 9 * 8, 8)
@@ -97,7 +96,7 @@ def sweep_yardstick(site):
 
 @kernel(ON_SITE)
 def prepare_exclusive(site):
-    """Set the flag bits ARGUMENT of every STEP_BYTES-th page, without a lock: try_dup and try_share clear them."""
+    """Set flag bits ARGUMENT of every STEP_BYTES-th page, unlocked: try_dup and try_share clear them."""
     page = READ64(site + FIRST)
     end = READ64(site + END)
     step_bytes = READ64(site + STEP_BYTES)
@@ -109,7 +108,7 @@ def prepare_exclusive(site):
 
 @kernel(ON_SITE)
 def prepare_unqueued(site):
-    """Take every folio off the deferred-split queue, as freeing it would; keeps the flags ARGUMENT of page 1."""
+    """Take every folio off the deferred-split queue, as freeing it does; ARGUMENT masks page 1's flags."""
     folio = READ64(site + FIRST)
     end = READ64(site + END)
     folio_bytes = READ64(site + FOLIO_BYTES)
@@ -131,7 +130,7 @@ def prepare_unqueued(site):
 
 @kernel(Prototype(("plan",)))
 def batch(plan):
-    """Run LOOPS passes of prepare (not timed), sweep and inverse (timed apart); leaves the sums in the plan."""
+    """Run LOOPS passes of prepare (not timed), sweep and inverse (timed apart); sums go to the plan."""
     loops = READ64(plan + LOOPS)
     sweep = READ64(plan + SWEEP)
     inverse = READ64(plan + INVERSE)

@@ -60,7 +60,8 @@ def entry(kernel: Any, pad: int = 0) -> Any:
     """
     function = kernel.py_func
     name = f"entry_of_{function.__name__}_{pad}"
-    source = "\n" * (function.__code__.co_firstlineno - 1) + f"def {name}():\n    return c_entry(kernel, {pad})\n"
+    lines = "\n" * (function.__code__.co_firstlineno - 1)
+    source = f"{lines}def {name}():\n    return c_entry(kernel, {pad})\n"
     namespace = {"c_entry": c_entry, "kernel": kernel, "__name__": function.__module__}
     exec(compile(source, function.__code__.co_filename, "exec"), namespace)
     return njit(types.int64(), cache=True, nogil=True)(namespace[name])

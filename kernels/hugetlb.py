@@ -1,4 +1,4 @@
-"""What the hugetlb calls do in every generation; from 6.10 on _large_mapcount follows _entire_mapcount (spec 6.4)."""
+"""What the hugetlb calls do; from 6.10 on _large_mapcount follows _entire_mapcount (spec 6.4)."""
 
 from __future__ import annotations
 

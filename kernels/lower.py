@@ -142,7 +142,12 @@ def _call(b: Any, function: Any, *args: Any) -> Any:
     return b.call(b.inttoptr(function, kind.as_pointer()), args)
 
 
-PAUSE = {True: "pause", False: ""}[X86]
+# LLVM would select xadd for the sign of the result, a cmpxchg loop for the lock, andb for the unlock.
+_DEC_NEGATIVE = _flag("lock addl $$-1, ($1)", "s") if X86 else _dec_and_negative
+_LOCK_BIT31 = _flag("lock btsq $$31, ($1)", "c") if X86 else _lock_bit31
+_UNLOCK_BIT31 = _asm("btrq $$31, ($0)", 1) if X86 else _unlock_bit31
+_FENCE = _asm("lock addl $$0, -4(%rsp)") if X86 else _fence
+_PAUSE = _asm("pause" if X86 else "")
 # name -> (argument count, result type, builder)
 LOWERING: dict[str, tuple[int, Any, Build]] = {
     "READ8": (1, types.int64, _load(I8)),
@@ -157,17 +162,15 @@ LOWERING: dict[str, tuple[int, Any, Build]] = {
     "atomic_sub": (2, types.void, _rmw("sub", I32)),
     "atomic64_add": (2, types.void, _rmw("add", I64)),
     "atomic_inc_and_test": (1, types.boolean, _inc_and_test),
-    # LLVM would select xadd for the sign of the result.
-    "atomic_dec_and_negative": (1, types.boolean, _flag("lock addl $$-1, ($1)", "s") if X86 else _dec_and_negative),
+    "atomic_dec_and_negative": (1, types.boolean, _DEC_NEGATIVE),
     "atomic_add_return": (2, types.int64, _add_return),
     "set_bit": (2, types.void, _bit("or")),
     "clear_bit": (2, types.void, _bit("and")),
-    # LLVM would select a cmpxchg loop for the lock, and andb for the unlock.
-    "test_and_set_bit31_lock": (1, types.boolean, _flag("lock btsq $$31, ($1)", "c") if X86 else _lock_bit31),
-    "clear_bit31_unlock": (1, types.void, _asm("btrq $$31, ($0)", 1) if X86 else _unlock_bit31),
+    "test_and_set_bit31_lock": (1, types.boolean, _LOCK_BIT31),
+    "clear_bit31_unlock": (1, types.void, _UNLOCK_BIT31),
     "atomic_try_cmpxchg_0_to_1": (1, types.boolean, _try_lock),
-    "smp_mb": (0, types.void, _asm("lock addl $$0, -4(%rsp)") if X86 else _fence),
-    "cpu_relax": (0, types.void, _asm(PAUSE)),
+    "smp_mb": (0, types.void, _FENCE),
+    "cpu_relax": (0, types.void, _PAUSE),
     "clock_ns": (0, types.int64, _clock),
     **{f"call{n}": (n + 1, types.int64, _call) for n in range(1, 7)},
 }

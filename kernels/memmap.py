@@ -40,7 +40,7 @@ class Memory:
 
 
 class FolioState(NamedTuple):
-    """Everything that rmap calls change about one folio, read back; None where the generation has no such field."""
+    """Everything that rmap calls change about one folio; None where the generation has no such field."""
 
     mapcounts: tuple[int, ...]
     anon_exclusive: tuple[bool, ...]
@@ -59,7 +59,7 @@ class FolioState(NamedTuple):
 
 
 class Memmap:
-    """An array of struct pages in the layout of one generation, holding folios of one order or of several."""
+    """An array of struct pages in the layout of one generation."""
 
     def __init__(self, layout: mm.Layout, npages: int, memory: Memory | None = None) -> None:
         self.layout = layout
@@ -76,7 +76,7 @@ class Memmap:
         return iter(range(self.address, self.address + self.npages * mm.PAGE_BYTES, mm.PAGE_BYTES << order))
 
     def format(self, order: int, memcg: int, hugetlb: bool = False) -> None:
-        """Make the whole array free-standing folios of one order, in the state after allocation (spec 2.3)."""
+        """Make the whole array folios of one order, in the state after allocation (spec 2.3)."""
         self._make(self.address, self.npages >> order, order, memcg, hugetlb)
 
     def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False) -> None:

@@ -1,6 +1,6 @@
-"""Where the kernel's structures keep their fields: struct page/folio offsets, one Layout a generation, flag bits.
+"""Where the kernel's structures keep their fields: offsets, one Layout a generation, flag bits.
 
-Offsets are bytes from the start of the structure; folio-wide counters live in the second descriptor (0x40 on).
+Offsets are bytes from the start of the structure; folio-wide counters live in the second descriptor.
 Source: spec section 2.
 """
 

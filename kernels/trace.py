@@ -1,4 +1,4 @@
-"""What interpreted kernels did to memory: every access, in order, for counting (spec sections 6.17 and 12)."""
+"""What interpreted kernels did to memory: every access, in order, for counting (spec 6.17, 12)."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def munlock_folio(folio, vma):
 
 @helper
 def mod_pmd_stat(layout, folio, nr_pmdmapped, vma):
-    """Change the PMD counter of the folio's kind by nr_pmdmapped pages (6.10 and later: file kinds on the node only)."""
+    """Change the PMD counter of the folio's kind as of 6.10: file kinds on the node only."""
     if folio_test_anon(folio):
         lruvec_stat_mod_folio(folio, NR_ANON_THPS, nr_pmdmapped, vma)
     elif test_bit(layout.swapbacked, folio + FLAGS):

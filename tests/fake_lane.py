@@ -1,4 +1,4 @@
-"""A lane without kernels: arms that answer at once, crash, hang or raise as their spec says; for engine tests."""
+"""A lane without kernels, for tests of the engine: its arms answer, crash, hang or raise as told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine with a fake lane: nothing measured is lost, failures cost their own cases only, no child stays."""
+"""The engine on a fake lane: nothing is lost, failures cost their own cases only, no child stays."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _workers_of(directory: Path) -> list[str]:
     found = []
     for status in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if str(directory) in os.readlink(status):
+            if str(directory) in str(status.readlink()):
                 found.append(str(status))
         except OSError:
             continue

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from bench.case import Case
 from bench.measure.engine import yardstick_column
@@ -19,30 +23,37 @@ def assemble(plan: Plan, settings: Settings, state: State, metadata: dict[str, A
     for number, block in enumerate(plan.blocks):
         processes = _chosen(plan, settings, number, state)
         reasons = {arm: reason for (at, arm), reason in state.failed.items() if at == number}
-        for index, arm in enumerate(block.arms):
-            for case in filter(None, arm.cases):
-                if index in reasons:
-                    results.failed[case] = reasons[index]
-                elif not processes:
-                    results.failed[case] = "not measured: the budget was spent"
-        for case, position, index in _columns(block):
-            if index not in reasons and processes:
-                tuning = state.tuning[number][index]
-                runs = [_run(p, m, position, block, index, tuning) for p, m in enumerate(processes)]
-                results.runs[Case.parse(case)] = runs
+        for column in _columns(block):
+            if column.arm in reasons:
+                results.failed[column.case] = reasons[column.arm]
+            elif not processes:
+                results.failed[column.case] = "not measured: the budget was spent"
+            else:
+                facts = _facts(block, column, state.tuning[number][column.arm])
+                loops = int(state.tuning[number][column.arm]["loops"])
+                runs = [_run(p, m, column.position, loops, facts) for p, m in enumerate(processes)]
+                results.runs[Case.parse(column.case)] = runs
     results.metadata["expected_cases"] = sum(len(block.cases) for block in plan.blocks)
     return results
 
 
-def _columns(block: Block) -> list[tuple[str, int, int]]:
-    """(case name, its position in a round's values, its arm) for every case of the block."""
-    columns, position = [], 0
+@dataclass(frozen=True)
+class _Column:
+    """Where a case's values stand: position in a round, arm of the block, position among the arm's cases."""
+
+    case: str
+    position: int
+    arm: int
+    place: int
+
+
+def _columns(block: Block) -> Iterator[_Column]:
+    position = 0
     for index, arm in enumerate(block.arms):
-        for case in arm.cases:
+        for place, case in enumerate(arm.cases):
             if case:
-                columns.append((case, position, index))
+                yield _Column(case, position, index, place)
             position += 1
-    return columns
 
 
 def _chosen(plan: Plan, settings: Settings, number: int, state: State) -> list[ProcessBlock]:
@@ -56,17 +67,19 @@ def _chosen(plan: Plan, settings: Settings, number: int, state: State) -> list[P
     return measured[: settings.processes]
 
 
-def _run(process: int, measured: ProcessBlock, position: int, block: Block, index: int, tuning: Any) -> ProcessRun:
+def _facts(block: Block, column: _Column, tuning: Any) -> dict[str, Any]:
+    per_case = tuning.get("per_case", [])
+    special = per_case[column.place] if column.place < len(per_case) else {}
+    return {**block.arms[column.arm].spec.get("metadata", {}), **tuning.get("metadata", {}), **special}
+
+
+def _run(
+    process: int, measured: ProcessBlock, position: int, loops: int, facts: dict[str, Any]
+) -> ProcessRun:
     met: Counter[str] = Counter()
     for moved in measured.met:
         met.update(moved)
-    facts: dict[str, Any] = {
-        **block.arms[index].spec.get("metadata", {}),
-        **tuning.get("metadata", {}),
-        **{name: round(count, 6) for name, count in met.items()},
-        "disturbed_rounds": sum(bool(moved) for moved in measured.met),
-    }
-    values = [float(row[position] or 0.0) for row in measured.rounds]
-    return ProcessRun(process, tuple(values), int(tuning["loops"]), facts)
-
-
+    counted = {name: round(count, 6) for name, count in met.items()}
+    disturbed = sum("involuntary_switches" in moved for moved in measured.met)
+    values = np.array([row[position] for row in measured.rounds], dtype=float)
+    return ProcessRun(process, values, loops, {**facts, **counted, "disturbed_rounds": disturbed})

@@ -154,7 +154,7 @@ class Engine:
 
     def _missing(self, processes: int) -> list[int]:
         """Blocks that fewer processes have measured, or are measuring, than are wanted."""
-        running = {block: 0 for block in self.done}
+        running = dict.fromkeys(self.done, 0)
         for worker in self.workers:
             for block in worker.blocks:
                 running[block] += 1

@@ -1,8 +1,9 @@
 """The journal of a run: a directory of append-only files that survives a kill at any moment.
 
 `plan.json` says what is measured; every worker appends records to a file of its own, one JSON line each:
-["tuning", block, [...]], ["at", block, arm], ["failed", block, arm, reason], 
-["round", block, [values], {counters that moved}], ["done", block], ["end"]. Half a line at the end of a file is ignored.
+["tuning", block, [...]], ["at", block, arm], ["failed", block, arm, reason],
+["round", block, [values], {counters that moved}], ["done", block], ["end"].
+Half a line at the end of a file is ignored.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Writer:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def __call__(self, *record: Any) -> None:
+        """Append one record."""
         os.write(self._file, (json.dumps(record, separators=(",", ":")) + "\n").encode())
 
 
@@ -39,6 +41,7 @@ class Reader:
     _offset: int = 0
 
     def __call__(self) -> Iterator[Record]:
+        """The new records; half a line stays for the next look."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -77,27 +80,31 @@ class Journal:
         self.directory = directory
 
     @classmethod
-    def create(cls, directory: Path, plan: Plan, settings: Settings, metadata: dict[str, Any]) -> Journal:
-        """A new journal; the directory must not hold one yet."""
+    def create(cls, directory: Path, plan: Plan, settings: Settings, header: dict[str, Any]) -> Journal:
+        """A new journal; the directory must not hold one yet. `header` comes back from header()."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with (directory / "plan.json").open("x") as file:
-                header = {"settings": dataclasses.asdict(settings), "metadata": metadata}
-                json.dump({"plan": dataclasses.asdict(plan), **header}, file)
+                planned = {"plan": dataclasses.asdict(plan), "settings": dataclasses.asdict(settings)}
+                json.dump({**planned, "header": header}, file)
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError:
-            raise UsageError(f"{directory} holds a run already; continue it with --resume or choose -o") from None
+            raise UsageError(
+                f"{directory} holds a run already; continue it with --resume or choose -o"
+            ) from None
         except OSError as error:
-            raise UsageError(f"{directory}: cannot write there ({error.strerror}); choose another -o") from None
+            raise UsageError(
+                f"{directory}: cannot write there ({error.strerror}); choose another -o"
+            ) from None
         return cls(directory)
 
     def header(self) -> tuple[Plan, Settings, dict[str, Any]]:
-        """Plan, settings and metadata of the run."""
+        """Plan, settings and header of the run."""
         try:
             data = json.loads((self.directory / "plan.json").read_text())
             settings = Settings(**{**data["settings"], "cpus": tuple(data["settings"]["cpus"])})
-            return Plan.from_json(data["plan"]), settings, data["metadata"]
+            return Plan.from_json(data["plan"]), settings, data["header"]
         except OSError:
             raise UsageError(f"{self.directory}: no run to resume there (plan.json is missing)") from None
         except (ValueError, KeyError, TypeError):

@@ -26,7 +26,7 @@ HOUSEKEEPING = 2  # rounds run and thrown away before the first one counts
 
 
 class Timed(Protocol):
-    """An arm ready to run: each call of `run` times one batch and gives seconds per base page for each case."""
+    """An arm ready to run: `run` times one batch and gives seconds per base page for each case."""
 
     def run(self) -> tuple[float, ...]:
         """Time one batch."""
@@ -86,7 +86,9 @@ def _calibrate(session: Session, plan: Plan, job: dict[str, Any], write: Writer)
     write("facts", session.facts())
 
 
-def _calibrate_block(session: Session, block: Block, number: int, job: dict[str, Any], write: Writer) -> list[Any]:
+def _calibrate_block(
+    session: Session, block: Block, number: int, job: dict[str, Any], write: Writer
+) -> list[Any]:
     """Try each arm alone first: one that crashes the process is known by its "at" record."""
     skip = {arm for at, arm in job["skip"] if at == number}
     working = []

@@ -55,8 +55,8 @@ def _pipes(row: Sequence[str]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """A name such as v6.12_x or a `|` must not become markup."""
-    for character in ("\\", "|", "*", "_", "<", "`"):
+    """What a name may hold must not become markup."""
+    for character in ("\\", "|", "*", "<", "`"):
         cell = cell.replace(character, "\\" + character)
     return cell
 

@@ -6,9 +6,9 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-from bench.lanes.model.families import BY_NAME, Family
+from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.targets import Calls, Target
 from kernels import abi, driver, mm_types
-from kernels.calls import Target
 from kernels.memmap import Machine, Memmap, Memory, get, put
 
 ARENA_PAGES = 1024  # 64 KiB of descriptors: hot in the first two cache levels
@@ -38,7 +38,7 @@ class Scratch:
     """Hands out zeroed blocks for sites and plans from memory that outlives every arm."""
 
     def __init__(self) -> None:
-        self._memory = Memory(2 << 20)
+        self._memory = Memory(16 << 20)
         self._used = 0
 
     def take(self, nbytes: int) -> int:
@@ -48,11 +48,6 @@ class Scratch:
         if self._used > self._memory.nbytes:
             raise MemoryError("out of memory for sites and plans")
         return address
-
-    def reset(self) -> None:
-        """Forget every block; the arms that used them must be gone."""
-        self._used = 0
-        self._memory.bytes[:] = 0
 
 
 class World:
@@ -116,27 +111,37 @@ class Batch:
 
 
 class CallBatch(Batch):
-    """The batch of one case: a call of a variant on every folio, and its inverse."""
+    """The batch of one case: a call of a variant on every folio, and its inverse; `npages` if not the spec's."""
 
-    def __init__(self, world: World, spec: Spec, calls: dict[str, Target | None], layout: mm_types.Layout, pad: int):
-        super().__init__(world, spec.npages)
+    def __init__(
+        self, world: World, spec: Spec, calls: Calls, layout: mm_types.Layout, pad: int = 0, npages: int = 0
+    ) -> None:
+        super().__init__(world, npages or spec.npages)
         self.spec, self.family = spec, BY_NAME[spec.family]
         self.layout = layout
-        self.memmap = Memmap(layout, spec.npages, world.memory)
+        self.memmap = Memmap(layout, self.npages, world.memory)
         hugetlb = self.family.kind == "hugetlb"
         self.memmap.format(spec.order, world.machine.memcg, hugetlb)
         self._make_anon()
         if self.family.mapped and spec.variant != "_empty":
-            self._map_by_a(calls["setup"])
+            self._map_by_a(calls.setup)
         self._plan_sweeps(calls, pad)
-        self.snapshot = bytes(self.memmap.memory.bytes[: spec.npages * mm_types.PAGE_BYTES])
+        self.snapshot = bytes(self.memmap.memory.bytes[: self.npages * mm_types.PAGE_BYTES])
+
+    def spend_extra(self, sweep: int, inverse: int = 0) -> None:
+        """Make it a positive control: locked instructions added to each pass of sweep and inverse."""
+        for word, extra in ((driver.SITE, sweep), (driver.INVERSE_SITE, inverse)):
+            if site := get(self.plan + word):
+                put(site + driver.EXTRA, extra)
 
     def _make_anon(self) -> None:
         """Anonymous folios belong to A's anon_vma and are swap-backed before the first call."""
         if self.family.call.endswith("_file"):
             return
         words = self.memmap.pages().view("int64")[:: 1 << self.spec.order]
-        words[:, mm_types.MAPPING // 8] = get(self.world.a + mm_types.VM_ANON_VMA) + mm_types.PAGE_MAPPING_ANON
+        words[:, mm_types.MAPPING // 8] = (
+            get(self.world.a + mm_types.VM_ANON_VMA) + mm_types.PAGE_MAPPING_ANON
+        )
         words[:, mm_types.FLAGS // 8] |= 1 << self.layout.swapbacked
 
     def _map_by_a(self, setup: Target | None) -> None:
@@ -160,18 +165,19 @@ class CallBatch(Batch):
             argument=argument,
         )
 
-    def _plan_sweeps(self, calls: dict[str, Target | None], pad: int) -> None:
+    def _plan_sweeps(self, calls: Calls, pad: int) -> None:
         vma = self.world.b if self.family.mapped and self.family.call != "move_anon" else self.world.a
         flags = mm_types.RMAP_EXCLUSIVE if self.family.rmap_exclusive else mm_types.RMAP_NONE
-        target = calls["call"]
-        assert target is not None
+        target = calls.call
         # Some prototypes of try_dup name the source vma only, as `vma`.
         source = self.family.call.endswith("try_dup_anon") and "vma" in target.function.prototype.args
         site = self._aim(target, self.world.a if source else vma, target.argument(flags), pad)
         self.set_plan(sweep=abi.address_of(driver.SWEEPS[target.function.prototype], 0), site=site)
-        if (inverse := calls["inverse"]) is not None:
+        if (inverse := calls.inverse) is not None:
             site = self._aim(inverse, vma, inverse.argument(flags), pad)
-            self.set_plan(inverse=abi.address_of(driver.SWEEPS[inverse.function.prototype]), inverse_site=site)
+            self.set_plan(
+                inverse=abi.address_of(driver.SWEEPS[inverse.function.prototype]), inverse_site=site
+            )
         self._plan_preparation()
 
     def _aim(self, target: Target, vma: int, argument: int, pad: int) -> int:
@@ -187,7 +193,12 @@ class CallBatch(Batch):
             step = folio_bytes if whole else mm_types.PAGE_BYTES
             site = self.site(step_bytes=step, argument=1 << self.layout.anon_exclusive)
             self.set_plan(prepare=abi.address_of(driver.prepare_exclusive), prepare_site=site)
-        elif self.family.kind == "anon" and self.family.inverse and not self.family.mapped and self.spec.order > 1:
+        elif (
+            self.family.kind == "anon"
+            and self.family.inverse
+            and not self.family.mapped
+            and self.spec.order > 1
+        ):
             keep = ~(1 << self.layout.partially_mapped) if self.layout.partially_mapped >= 0 else -1
             site = self.site(folio_bytes=folio_bytes, argument=keep)
             self.set_plan(prepare=abi.address_of(driver.prepare_unqueued), prepare_site=site)
@@ -232,8 +243,3 @@ def timed_section_ns(world: World) -> float:
     batch.set_plan(sweep=sweep, site=batch.site(), inverse=sweep, inverse_site=batch.site())
     spent = sorted(sum(batch.nanoseconds(1)) / 2 for _ in range(2001))
     return float(spent[len(spent) // 2])
-
-
-def family_of(spec: Spec) -> Family:
-    """The family an arm belongs to."""
-    return BY_NAME[spec.family]

@@ -1,0 +1,105 @@
+"""`rmapbench count`: exact operation counts a folio, from the interpreted kernels; compared exactly."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from bench import results
+from bench.commands import options
+from bench.errors import UsageError
+from bench.lanes import lane
+
+REGRESSED = 3  # exit code
+COLUMNS = {
+    "locked_used": "U",
+    "locked_unused": "N",
+    "fences": "fence",
+    "loads": "loads",
+    "stores": "stores",
+    "lines": "lines",
+    "statistics": "stat",
+    "deferred_split": "split",
+}
+LEGEND = (
+    "a folio: U, N locked operations on descriptors with and without used result; fence full fences; loads,\n"
+    "stores plain ones on descriptors; lines distinct descriptors; stat statistics calls; split\n"
+    "deferred-split calls (what these calls do inside is not counted)"
+)
+EXAMPLES = """examples:
+  rmapbench count remove order=0,4 variant=v6.8,v6.12
+  rmapbench count -o counts.json
+  rmapbench count --against counts.json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.add_filters(parser)
+    options.add_variants(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the counts as JSON")
+    parser.add_argument("--force", action="store_true", help="overwrite that file")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help=f"compare exactly; a difference is exit code {REGRESSED}"
+    )
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Count, then print, write or compare."""
+    module, extra = lane("model"), options.variants(args)
+    before = _load(args.against) if args.against else {}
+    if args.output:
+        results.check_writable(args.output, args.force)
+    counts = module.count(options.filters(args).select(module.cases(extra)), extra)
+    if args.against:
+        return _compare(counts, before, args.against, bool(args.filters))
+    if args.output:
+        results.write_text(args.output, json.dumps(counts, indent=0) + "\n", args.force)
+        print(f"wrote {args.output}: {len(counts)} cases")
+    else:
+        print("\n".join([*_table(counts), LEGEND]))
+    return 0
+
+
+def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    width = max(len(name) for name in counts)
+    head = " ".join([" " * width, *(f"{title:>6}" for title in COLUMNS.values())])
+    rows = (
+        " ".join([f"{name:{width}}", *(f"{numbers[key]:6}" for key in COLUMNS)])
+        for name, numbers in counts.items()
+    )
+    return [head, *rows]
+
+
+def _load(path: Path) -> dict[str, dict[str, int]]:
+    try:
+        counts = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise UsageError(f"{path}: is not JSON; write such a file with `rmapbench count -o`") from None
+    wellformed = isinstance(counts, dict) and all(
+        isinstance(numbers, dict) and set(numbers) == set(COLUMNS) for numbers in counts.values()
+    )
+    if not counts or not wellformed:
+        raise UsageError(f"{path}: holds no counts; write such a file with `rmapbench count -o`")
+    return dict(counts)
+
+
+def _compare(
+    now: dict[str, dict[str, int]], before: dict[str, dict[str, int]], path: Path, part: bool
+) -> int:
+    """Print every difference; a case that only one side has is one unless a filter left it out."""
+    lines = []
+    for name in dict.fromkeys([*before, *now]):
+        if name not in now and part:
+            continue
+        old, new = before.get(name), now.get(name)
+        if old is None or new is None:
+            lines.append(f"{name}: only in {path if new is None else 'this tree'}")
+        else:
+            lines += [f"{name}: {key} {old[key]} -> {new[key]}" for key in COLUMNS if old[key] != new[key]]
+    print("\n".join(lines or [f"{len(now)} cases: all counts equal those in {path}"]))
+    return REGRESSED if lines else 0

@@ -1,0 +1,150 @@
+"""`rmapbench run`: measure the selected cases, save a pyperf file, print the table, draw the charts."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import results
+from bench.commands import options
+from bench.errors import UsageError
+from bench.lanes import lane
+from bench.measure import environment
+from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
+from bench.measure.assemble import assemble
+from bench.measure.engine import Engine
+from bench.measure.journal import Journal
+from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Settings
+from bench.show.progress import progress
+
+MOST_WORKERS = 2  # at once: that many were found not to disturb each other
+EXAMPLES = """examples:
+  rmapbench                              the main calls in v6.12 and v6.15
+  rmapbench run                          the full call matrix
+  rmapbench run remove order=0,4 path=pte,ptes variant=v6.12
+  rmapbench run --variant mine=my.py variant=mine,v6.12 -o mine.json
+  rmapbench run --fast remove order=0 -o quick.json
+  rmapbench run --resume rmapbench-2026-11-23-101500
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a run leaves its files; charts only with a directory of its own."""
+
+    result: Path
+    journal: Path
+    charts: Path | None
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.add_filters(parser)
+    options.add_lane(parser)
+    options.add_variants(parser)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--fast", dest="processes", action="store_const", const=FAST, help=f"{FAST} processes")
+    size.add_argument(
+        "--rigorous", dest="processes", action="store_const", const=RIGOROUS, help=f"{RIGOROUS} processes"
+    )
+    size.add_argument(
+        "--processes", type=options.positive, metavar="N", help=f"fresh processes (default {DEFAULT})"
+    )
+    parser.add_argument("--rounds", type=options.positive, default=60, help="rounds a process (default 60)")
+    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
+    parser.add_argument("--budget", type=options.seconds, metavar="S", help="stop after about S seconds")
+    parser.add_argument(
+        "--timeout", type=options.seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
+    )
+    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
+    parser.add_argument("--force", action="store_true", help="overwrite the result file")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--main", action="store_true", help=argparse.SUPPRESS)
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, save, show; the exit code."""
+    target, journal = _resumed(args) if args.resume else _begun(args)
+    plan, settings, header = journal.header()
+    with progress(args.quiet) as display:
+        state = Engine(plan, settings, journal, display).run()
+    measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
+    results.save(measured, target.result, args.force or header["force"])
+    _show(measured, target)
+    return 0 if measured.runs else 6
+
+
+def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
+    """Everything that can be refused is refused here, before anything is measured."""
+    module, extra = lane(args.lane), options.variants(args)
+    chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    target = _target(args.output)
+    settings = _settings(args)
+    if args.output:
+        results.check_writable(target.result, args.force)
+    module.prepare(chosen, extra)
+    plan = module.plan(chosen, extra)
+    metadata: dict[str, Any] = {
+        **environment.collect(),
+        "lane": args.lane,
+        "command": shlex.join(["rmapbench", *sys.argv[1:]]),
+        "seed": settings.seed,
+        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "cpus": format_cpu_list(list(settings.cpus)),
+    }
+    header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
+    return target, Journal.create(target.journal, plan, settings, header)
+
+
+def _resumed(args: argparse.Namespace) -> tuple[Target, Journal]:
+    journal = Journal(args.resume / "journal" if (args.resume / "journal").is_dir() else args.resume)
+    header = journal.header()[2]
+    result = Path(header["output"])
+    inside = journal.directory.resolve().parent == result.parent and journal.directory.name == "journal"
+    if result.exists() and not (args.force or header["force"]):
+        raise UsageError(f"{result}: exists already; this run is complete, overwrite it with --force")
+    return Target(result, journal.directory, result.parent if inside else None), journal
+
+
+def _target(output: Path | None) -> Target:
+    if output is not None:
+        return Target(output, output.with_name(output.name + ".journal"), None)
+    directory = Path(time.strftime("rmapbench-%Y-%m-%d-%H%M%S"))
+    return Target(directory / "result.json", directory / "journal", directory)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    cpus = usable_cpus()
+    if args.affinity:
+        wanted = parse_cpu_list(args.affinity)
+        if not wanted or set(wanted) - set(cpus):
+            raise UsageError(f"--affinity {args.affinity}: this process may use CPUs {format_cpu_list(cpus)}")
+        cpus = wanted
+    return Settings(
+        processes=args.processes or DEFAULT,
+        rounds=args.rounds,
+        seed=args.seed if args.seed is not None else int(time.time()),
+        budget=args.budget,
+        timeout=args.timeout,
+        cpus=tuple(cpus[:MOST_WORKERS]),
+    )
+
+
+def _show(measured: results.Results, target: Target) -> None:
+    from bench.show import report
+
+    print(report.render_text(measured))
+    written = [target.result]
+    if target.charts is not None:
+        from bench.show import chart
+
+        written += chart.draw_all(measured, target.charts, "chart")
+    print("\n".join(f"wrote {path}" for path in written))

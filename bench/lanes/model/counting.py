@@ -1,0 +1,72 @@
+"""Exact operation counts of a case: its own sweep over one folio, interpreted and traced."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.lanes.model.arms import CallBatch, Spec, World
+from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.targets import Targets
+from kernels import abi, driver, trace
+from kernels.memmap import get
+from kernels.mm_types import PAGE_BYTES
+
+STATISTICS = ("lruvec_stat_mod_folio", "node_stat_mod_folio")
+Counts = dict[str, int]
+
+
+def count(job: Mapping[str, Any]) -> dict[str, Counts]:
+    """Counts by case name, for whole folios; `job` holds user variants and the plan's arms."""
+    counter = _Counter({name: Path(path) for name, path in job["extra"].items()})
+    counted: dict[str, Counts] = {}
+    for arm in job["arms"]:
+        for name, counts in zip(arm["cases"], counter.arm(arm["spec"])):
+            if name:
+                counted[name] = counts
+    return counted
+
+
+class _Counter:
+    def __init__(self, extra: dict[str, Path]) -> None:
+        self.targets, self.world = Targets(extra), World()
+
+    def arm(self, spec: Mapping[str, Any]) -> Iterable[Counts]:
+        """Counts of the call and of its inverse."""
+        chosen = Spec("case", spec["family"], spec["order"], spec["variant"], spec["path"])
+        calls = self.targets.of(BY_NAME[chosen.family], chosen.variant, chosen.path, chosen.order)
+        layout = self.targets.module(chosen.variant).LAYOUT
+        batch = CallBatch(self.world, chosen, calls, layout, npages=1 << chosen.order)
+        if prepare := get(batch.plan + driver.PREPARE):
+            abi.interpreted_at(prepare)(get(batch.plan + driver.PREPARE_SITE))
+        sweeps = ((driver.SWEEP, driver.SITE), (driver.INVERSE, driver.INVERSE_SITE))
+        return [self._sweep(batch, function, site) for function, site in sweeps]
+
+    def _sweep(self, batch: CallBatch, function: int, site: int) -> Counts:
+        address = get(batch.plan + function)
+        if not address:
+            return {}
+        with trace.recording() as events:
+            abi.interpreted_at(address)(get(batch.plan + site))
+        return tally(events, self.world.memory.address, batch.npages)
+
+
+def tally(events: Iterable[trace.Event], memmap: int, npages: int) -> Counts:
+    """What the events did to the descriptors at `memmap`; side effects are counted as calls only."""
+    end = memmap + npages * PAGE_BYTES
+    events = list(events)
+    own = [event for event in events if not event.apart and memmap <= event.address < end]
+    kinds = Counter(event.kind for event in own)
+    effects = Counter(event.name for event in events if event.kind == "call")
+    return {
+        "locked_used": kinds["U"],
+        "locked_unused": kinds["N"],
+        "fences": sum(event.kind == "F" for event in events),
+        "loads": kinds["r"],
+        "stores": kinds["w"],
+        "lines": len({(event.address - memmap) // PAGE_BYTES for event in own}),
+        "statistics": sum(effects[name] for name in STATISTICS),
+        "deferred_split": sum(n for name, n in effects.items() if name.startswith("deferred_split")),
+    }

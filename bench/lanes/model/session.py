@@ -1,0 +1,120 @@
+"""The model lane in a measuring process: compiles what the plan needs, finds loops, makes arms ready."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.lanes.model.arms import Batch, CallBatch, Spec, World, Yardstick, timed_section_ns
+from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.processes import cache_directory
+from bench.lanes.model.targets import Targets
+from kernels import abi, driver
+
+LEAST_PASSES = 7
+MOST_NS = 2  # times the asked-for batch: slower arms get fewer passes, but never less than LEAST_PASSES
+TWIN_PAD = 32  # bytes by which the A/A twin's code is moved
+CONTROL_SIZE = 0.025  # of the positive control
+TRIALS = 5
+
+
+class Session:
+    """Everything one worker process keeps between arms."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        extra = {name: Path(path) for name, path in setup["extra"].items()}
+        abi.use_cache(cache_directory(), *extra.values())
+        self.needs = setup["needs"]
+        self.targets = Targets(extra)
+
+    def build(self, part: int, parts: int) -> None:
+        """Compile every parts-th entry into the cache."""
+        wanted: dict[tuple[Any, int], None] = {(driver.batch, 0): None, (driver.sweep_yardstick, 0): None}
+        wanted |= {(driver.prepare_exclusive, 0): None, (driver.prepare_unqueued, 0): None}
+        for twin, family, variant, path, order in self.needs:
+            for target in self.targets.of(BY_NAME[family], variant, path, order).all():
+                wanted[target.function, TWIN_PAD if twin else 0] = None
+                wanted[driver.SWEEPS[target.function.prototype], 0] = None
+        for function, pad in list(wanted)[part::parts]:
+            abi.address_of(function, pad)
+
+    def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
+        """Loops of each arm, and the positive control's extra instructions.
+
+        Arms up to twice as slow as the fastest share its loops; slower ones run shorter.
+        """
+        passes = [self._pass_ns(spec) for spec in specs]
+        timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != "_empty"]
+        most = max(LEAST_PASSES, round(batch_ns / min(timed)))
+        locked_ns = next((p[0] for s, p in zip(specs, passes) if s["role"] == "yardstick"), 5120.0) / 1024
+        loops = [min(most, max(LEAST_PASSES, round(MOST_NS * batch_ns / min(p)))) for p in passes]
+        tunings = [{"loops": n, "metadata": {"pages": self._npages(s)}} for n, s in zip(loops, specs)]
+        for index, spec in enumerate(specs):
+            if spec["role"] in ("twin", "positive"):
+                self._follow_base(index, specs, passes, tunings, locked_ns)
+        return tunings
+
+    def _follow_base(
+        self, index: int, specs: list[dict[str, Any]], passes: list[tuple[float, ...]], tunings: list[Any],
+        locked_ns: float,
+    ) -> None:  # fmt: skip
+        """A control runs as often as the arm it repeats."""
+        spec = specs[index]
+        base = next(i for i, other in enumerate(specs) if other == {**spec, "role": "case"})
+        tunings[index]["loops"] = tunings[base]["loops"]
+        if spec["role"] == "positive":
+            extra = [max(1, round(CONTROL_SIZE * ns / locked_ns)) for ns in passes[base]]
+            tunings[index] |= {"extra": extra, "per_case": [{"extra_locked": k} for k in extra]}
+
+    def _npages(self, spec: dict[str, Any]) -> int:
+        return _spec(spec).npages
+
+    def _pass_ns(self, spec: dict[str, Any]) -> tuple[float, ...]:
+        """Nanoseconds of one pass of the call and, if it is wanted, of its inverse: the best of a few."""
+        batch = self.arm(spec, None)
+        trials = [batch.nanoseconds(LEAST_PASSES) for _ in range(TRIALS)]
+        best = [min(ns) / LEAST_PASSES for ns in zip(*trials)]
+        return tuple(ns for ns in best if ns > 0) or (1.0,)
+
+    def arm(self, spec: dict[str, Any], tuning: Any) -> Batch:
+        """The arm made ready; without tuning for a few passes only."""
+        if spec["role"] == "yardstick":
+            batch: Batch = Yardstick(_world())
+        else:
+            batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0)))
+        batch.loops = tuning["loops"] if tuning else LEAST_PASSES
+        batch.overhead_ns = _overhead_ns() if spec["role"] != "yardstick" else 0.0
+        return batch
+
+    def _call_batch(self, spec: dict[str, Any], extra: tuple[int, ...]) -> CallBatch:
+        chosen = _spec(spec)
+        calls = self.targets.of(BY_NAME[chosen.family], chosen.variant, chosen.path, chosen.order)
+        layout = self.targets.module(chosen.variant).LAYOUT
+        pad = TWIN_PAD if chosen.role == "twin" else 0
+        batch = CallBatch(_world(), chosen, calls, layout, pad)
+        batch.spend_extra(*extra)
+        return batch
+
+    def facts(self) -> dict[str, Any]:
+        """What a timed section costs that makes no call; it is subtracted once a pass."""
+        return {"timed_section_ns": round(_overhead_ns(), 2)}
+
+
+@cache
+def _world() -> World:
+    return World()
+
+
+@cache
+def _overhead_ns() -> float:
+    return timed_section_ns(_world())
+
+
+def _spec(spec: dict[str, Any]) -> Spec:
+    return Spec(spec["role"], spec["family"], spec["order"], spec.get("variant", ""), spec.get("path", ""))
+
+
+def open_session(setup: dict[str, Any]) -> Session:
+    """The lane's entry point for measuring processes."""
+    return Session(setup)

@@ -1,0 +1,117 @@
+"""How charts look: colours and markers by arm, grids of panels with a legend outside, files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bench.errors import UsageError
+from bench.show.rows import GENERATIONS
+from bench.show.table import size
+
+# Okabe and Ito's palette, told apart by the colour-blind; markers and lines tell arms apart in print.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
+PANEL = (3.3, 2.5)  # inches
+COLUMNS = 4  # of panels, at most
+SETTINGS = {
+    "svg.hashsalt": "rmapbench",  # ids in the file would else be random
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one arm is drawn, in every chart."""
+
+    color: str
+    marker: str
+    line: str
+    label: str
+
+
+PATHS = {
+    "pte": Style(VERMILION, "o", "-", "per-page (pte)"),
+    "ptes": Style(BLUE, "s", "--", "batched (ptes)"),
+    "pmd": Style(GREEN, "^", ":", "PMD-mapped (pmd)"),
+    "folio": Style(BLACK, "D", "-.", "one call a folio (folio)"),
+}
+_GENERATION_COLORS = (BLACK, ORANGE, SKY, GREEN, PURPLE, BLUE, VERMILION)
+_MARKERS, _LINES = "vP<>XsoD^*h8", ("-", "--", "-.", ":")
+
+
+def style_of_path(path: str) -> Style:
+    """An arm by its path."""
+    return PATHS.get(path, Style(GREY, "X", "-", path))
+
+
+def style_of_variant(variant: str, others: Sequence[str] = ()) -> Style:
+    """An arm by its variant; users' variants, all among `others`, follow the generations."""
+    users = sorted(set(others) | {variant}, key=str) if variant not in GENERATIONS else []
+    users = [user for user in users if user not in GENERATIONS]
+    index = GENERATIONS.index(variant) if not users else len(GENERATIONS) + users.index(variant)
+    color = _GENERATION_COLORS[index] if index < len(_GENERATION_COLORS) else (GREY, YELLOW)[index % 2]
+    return Style(color, _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)], variant)
+
+
+def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes in a grid as square as fits, room for a legend below."""
+    columns = min(COLUMNS, count if count <= 3 else math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns)
+    figure = Figure((max(PANEL[0] * columns, 5.0), height * rows + 0.9), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    axes = list(grid.flat)
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def legend(figure: Figure, axes: Iterable[Axes]) -> None:
+    """One legend for all panels, below them."""
+    found = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels()):
+            found.setdefault(label, handle)
+    columns = max(1, min(len(found), int(figure.get_figwidth() / 2.0)))
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
+
+
+def folio_axis(axes: Axes, orders: Sequence[int]) -> None:
+    """Folio sizes along the x axis, order 0 marked by a shade."""
+    few = orders if len(orders) <= 10 else orders[::2]
+    axes.set_xticks(few, [size(order) for order in few], fontsize=6.5)
+    axes.set_xlim(min(orders) - 0.5, max(orders) + 0.5)
+    axes.grid(axis="x", visible=False)
+    if 0 in orders:
+        axes.axvspan(-0.5, 0.5, color="#F3EDDD", zorder=0, linewidth=0, label="order 0")
+
+
+def save(figure: Figure, path: Path, force: bool) -> Path:
+    """Write the figure; UsageError if the file exists and `force` is not given, or cannot be written."""
+    if path.exists() and not force:
+        raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": "rmapbench"}
+    try:
+        with matplotlib.rc_context(SETTINGS):
+            figure.savefig(path, metadata=metadata)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another directory") from None
+    return path

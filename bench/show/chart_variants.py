@@ -1,0 +1,90 @@
+"""Chart of the variants side by side at order 0: cost of a page, and change against each one's base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.case import Case, Filters
+from bench.errors import UsageError
+from bench.judge.stats import Samples, Summary
+from bench.results import Results
+from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
+from bench.show.rows import is_plain, rank, variant_of
+from bench.show.table import percent
+
+APART = 0.16  # between two paths of one variant, in rows
+
+
+def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
+    """A panel a call, a row a variant, a point a path; UsageError if nothing was measured at `order`."""
+    plain = [case for case in results.runs if is_plain(case)]
+    chosen = [case for case in (filters.select(plain) if filters else plain) if case.order == order]
+    if not chosen:
+        raise UsageError(
+            f"nothing was measured at order {order}; run order={order} to compare variants there"
+        )
+    samples, families = Samples(results), _families(chosen)
+    variants = sorted({variant_of(case) for case in chosen}, key=rank)
+    height = 0.9 + 0.24 * len(variants)
+    with matplotlib.rc_context(SETTINGS):
+        title = f"order {order}: cost of a page by variant, 95 % interval; right: change against its base"
+        figure, axes = panels(len(families), title, height)
+        for panel, (family, cases) in zip(axes, families.items()):
+            panel.set_title(family)
+            _panel(panel, samples, cases, variants)
+        legend(figure, axes)
+    return figure
+
+
+def _families(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    from bench.show.rows import Subject
+
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(Subject(case.group.but(order=None), "").name, []).append(case)
+    return found
+
+
+def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequence[str]) -> None:
+    paths = sorted({case.get("path") for case in cases})
+    for case in cases:
+        offset = APART * (paths.index(case.get("path")) - (len(paths) - 1) / 2)
+        _point(axes, case.get("path"), samples.summary(case), variants.index(variant_of(case)) + offset)
+    for row, variant in enumerate(variants):
+        members = [case for case in cases if variant_of(case) == variant]
+        axes.text(
+            1.02,
+            row,
+            _change(samples, members),
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=7,
+        )
+    axes.set_yticks(range(len(variants)), variants, fontsize=7)
+    axes.set_ylim(len(variants) - 0.5, -0.5)
+    axes.margins(x=0.12)
+    axes.set_xlabel("ns a page")
+
+
+def _point(axes: Axes, path: str, cost: Summary, y: float) -> None:
+    style = style_of_path(path)
+    if cost.interval:
+        bounds = [1e9 * cost.interval.low, 1e9 * cost.interval.high]
+        axes.plot(bounds, [y, y], color=style.color, linewidth=1.4, solid_capstyle="butt")
+    axes.plot(
+        1e9 * cost.value, y, style.marker, color=style.color, markersize=4.5, label=style.label, linestyle=""
+    )
+
+
+def _change(samples: Samples, cases: Sequence[Case]) -> str:
+    """Of each path against the base variant; a dash where there is none."""
+    said = []
+    for case in sorted(cases, key=lambda case: case.get("path")):
+        other = case.but(variant=samples.results.note(case, "base") or None)
+        if other != case and other in samples:
+            said.append(percent(samples.compare(case, other).change))
+    return "\n".join(said) or "-"

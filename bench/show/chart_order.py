@@ -79,10 +79,8 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
     low, high = [i.low for _, i in bounds], [i.high for _, i in bounds]
     axes.fill_between([order for order, _ in bounds], low, high, color=style.color, alpha=0.25, zorder=2)
     if any(row.same_code for row in rows):
-        axes.plot(
-            [0], [1], style.marker, markerfacecolor="white", markeredgecolor=style.color, markersize=5, zorder=3,
-            label=f"{variant}: same code",
-        )  # fmt: skip
+        hollow = {"markerfacecolor": "white", "markeredgecolor": style.color, "linestyle": ""}
+        axes.plot([0], [1], marker=style.marker, label=f"{variant}: same code", zorder=3, **hollow)
 
 
 def cost_chart(results: Results, filters: Filters | None = None) -> Figure:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
 PANEL = (3.3, 2.5)  # inches
 COLUMNS = 4  # of panels, at most
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "rmapbench",  # ids in the file would else be random
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
@@ -86,7 +87,7 @@ def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, li
 
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """One legend for all panels, below them."""
-    found = {}
+    found: dict[str, Any] = {}
     for panel in axes:
         for handle, label in zip(*panel.get_legend_handles_labels()):
             found.setdefault(label, handle)
@@ -108,7 +109,7 @@ def save(figure: Figure, path: Path, force: bool) -> Path:
     """Write the figure; UsageError if the file exists and `force` is not given, or cannot be written."""
     if path.exists() and not force:
         raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": "rmapbench"}
+    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": "rmapbench"}
     try:
         with matplotlib.rc_context(SETTINGS):
             figure.savefig(path, metadata=metadata)

@@ -111,7 +111,7 @@ class Batch:
 
 
 class CallBatch(Batch):
-    """The batch of one case: a call of a variant on every folio, and its inverse; `npages` if not the spec's."""
+    """The batch of one case: a call on every folio, and its inverse; `npages` if not as many as usual."""
 
     def __init__(
         self, world: World, spec: Spec, calls: Calls, layout: mm_types.Layout, pad: int = 0, npages: int = 0

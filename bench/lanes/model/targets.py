@@ -18,18 +18,17 @@ from kernels.variants import VariantFile
 
 @dataclass(frozen=True)
 class Target:
-    """One function to call page by page (`path` pte) or folio by folio."""
+    """One function to call page by page (`path` pte) or folio by folio; `whole` as in kernels.calls."""
 
     function: Any
     path: str
+    whole: bool
 
     def argument(self, flags: int) -> int:
         """The value of `flags`, or of 6.7's `compound` argument."""
-        args = self.function.prototype.args
-        if "compound" in args:
-            return int(self.path in ("pmd", "folio"))
-        legacy_pmd = self.path == "pmd" and "folio" not in args
-        return flags | RMAP_COMPOUND if legacy_pmd else flags
+        if "compound" in self.function.prototype.args:
+            return int(self.whole)
+        return flags | RMAP_COMPOUND if self.whole else flags
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ class Targets:
         resolved = resolve(self.files[variant], call, path)
         assert resolved is not None
         function = getattr(self.module(variant), resolved.function)
-        return Target(function.ptes if isinstance(function, abi.Single) else function, path)
+        kernel = function.ptes if isinstance(function, abi.Single) else function
+        return Target(kernel, path, resolved.whole)
 
 
 def _file(family: Family) -> bool:

@@ -11,11 +11,20 @@ from matplotlib.figure import Figure
 from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import Samples, Summary
+from bench.judge.stats import Interval, Samples, Summary
 from bench.results import Results
-from bench.show.chart_style import SETTINGS, folio_axis, legend, panels, style_of_path, style_of_variant
+from bench.show.chart_style import (
+    SETTINGS,
+    Style,
+    folio_axis,
+    legend,
+    panels,
+    style_of_path,
+    style_of_variant,
+)
 from bench.show.report import selected
 from bench.show.rows import Row, Subject, rows_of, subjects
+from bench.show.table import interval, percent
 
 Sections = dict[Subject, list[Row]]
 
@@ -44,15 +53,25 @@ def ratio_chart(results: Results, filters: Filters | None = None) -> Figure:
 def _ratio_panel(
     axes: Axes, members: Sections, found: Mapping[Case, Controls], variants: Sequence[str]
 ) -> None:
-    axes.set_title(next(iter(members)).name)
-    orders = sorted({row.order for rows in members.values() for row in rows})
-    folio_axis(axes, orders)
-    axes.axhline(1, color="#444444", linewidth=0.8, zorder=1)
+    said = _order_0(next(iter(members.values()))) if len(members) == 1 else ""
+    axes.set_title(f"{next(iter(members)).name}{said}")
+    folio_axis(axes, sorted({row.order for rows in members.values() for row in rows}))
+    axes.axhline(1, color="#444444", linewidth=0.5, zorder=1)
     _control_band(axes, {row.order: found[row.group] for rows in members.values() for row in rows})
     for subject, rows in members.items():
         _ratio_line(axes, subject.variant, rows, variants)
     axes.set_ylim(0, max(1.15, axes.get_ylim()[1]))
     axes.set_ylabel("ratio")
+
+
+def _order_0(rows: Sequence[Row]) -> str:
+    """The smallest folio's change in figures: too small to see, and the first question."""
+    row = next((row for row in rows if row.order == 0 and row.comparison), None)
+    if row is None or row.comparison is None:
+        return ""
+    what = f"same code; against {row.base}" if row.same_code else "batched / per-page"
+    bounds = interval(row.comparison.change_interval)
+    return f"\n{row.label}: {what} {percent(row.comparison.change)} {bounds}"
 
 
 def _control_band(axes: Axes, by_order: Mapping[int, Controls]) -> None:
@@ -62,7 +81,8 @@ def _control_band(axes: Axes, by_order: Mapping[int, Controls]) -> None:
         x, low, high = _widened(
             list(twins), [i.low for i in twins.values()], [i.high for i in twins.values()]
         )
-        axes.fill_between(x, low, high, color="#BBBBBB", zorder=1, linewidth=0, label="A/A control, 95 %")
+        # The edge keeps a band visible that is narrower than a line.
+        axes.fill_between(x, low, high, color="#AAAAAA", zorder=1.5, linewidth=1.5, label="A/A control, 95 %")
 
 
 def _widened(x: list[float], low: list[float], high: list[float]) -> tuple[list[float], ...]:
@@ -72,15 +92,31 @@ def _widened(x: list[float], low: list[float], high: list[float]) -> tuple[list[
 
 def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequence[str]) -> None:
     style = style_of_variant(variant, variants)
-    points = [(row.order, row.comparison) for row in rows if row.per_page and row.batched and row.comparison]
-    x, y = [order for order, _ in points], [found.ratio for _, found in points]
-    axes.plot(x, y, style.line, marker=style.marker, color=style.color, label=variant, markersize=4, zorder=3)
-    bounds = [(order, found.interval) for order, found in points if found.interval]
-    low, high = [i.low for _, i in bounds], [i.high for _, i in bounds]
-    axes.fill_between([order for order, _ in bounds], low, high, color=style.color, alpha=0.25, zorder=2)
-    if any(row.same_code for row in rows):
-        hollow = {"markerfacecolor": "white", "markeredgecolor": style.color, "linestyle": ""}
-        axes.plot([0], [1], marker=style.marker, label=f"{variant}: same code", zorder=3, **hollow)
+    measured = {row.order: row.comparison for row in rows if row.per_page and row.batched and row.comparison}
+    same = [row.order for row in rows if row.same_code]
+    ratios = {**dict.fromkeys(same, 1.0), **{order: found.ratio for order, found in measured.items()}}
+    _line(axes, style, ratios, same, variant)
+    _ribbon(axes, style, {order: found.interval for order, found in measured.items()})
+
+
+def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[int], label: str) -> None:
+    """Points over orders; hollow where the batched path is the per-page code."""
+    x, solid = sorted(points), [order for order in sorted(points) if order not in same]
+    axes.plot(x, [points[order] for order in x], style.line, color=style.color, zorder=3)
+    y = [points[order] for order in solid]
+    axes.plot(solid, y, style.marker, color=style.color, markersize=4, clip_on=False, zorder=4)
+    axes.plot([], [], style.line, marker=style.marker, color=style.color, markersize=4, label=label)
+    if same:
+        y = [points[order] for order in same]
+        axes.plot(same, y, style.marker, markersize=6.5, mfc="none", mec=style.color, mew=1.2, zorder=4)
+        axes.plot([], [], "s", markersize=6.5, mfc="none", mec="#444444", mew=1.2, label="hollow: same code")
+
+
+def _ribbon(axes: Axes, style: Style, intervals: Mapping[int, Interval | None], scale: float = 1) -> None:
+    bounds = [(order, found) for order, found in sorted(intervals.items()) if found]
+    low, high = [scale * found.low for _, found in bounds], [scale * found.high for _, found in bounds]
+    x = [order for order, _ in bounds]
+    axes.fill_between(x, low, high, color=style.color, alpha=0.25, zorder=2, linewidth=0)
 
 
 def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
@@ -103,20 +139,17 @@ def _in(by_subject: Mapping[Subject, object]) -> str:
 
 
 def _cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
-    by_path: dict[str, list[Case]] = {}
-    for case in sorted(cases, key=lambda case: case.order):
-        by_path.setdefault(case.get("path"), []).append(case)
+    by_path: dict[str, dict[int, Summary]] = {}
+    for case in cases:
+        by_path.setdefault(case.get("path"), {})[case.order] = samples.summary(case)
+    shared = [case for case in cases if samples.results.note(case, "same_code") and case.get("path") == "pte"]
+    same = [case.order for case in shared]
     folio_axis(axes, sorted({case.order for case in cases}))
-    for path, members in by_path.items():
-        _cost_line(axes, path, [case.order for case in members], [samples.summary(case) for case in members])
+    for path, costs in by_path.items():
+        style = style_of_path(path)
+        both = {order: by_path["pte"][order] for order in same} if path == "ptes" else {}
+        points = {order: 1e9 * cost.value for order, cost in {**costs, **both}.items()}
+        _line(axes, style, points, same if path == "ptes" else (), style.label)
+        _ribbon(axes, style, {order: cost.interval for order, cost in costs.items()}, 1e9)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.set_ylabel("ns a page")
-
-
-def _cost_line(axes: Axes, path: str, orders: Sequence[int], costs: Sequence[Summary]) -> None:
-    style = style_of_path(path)
-    y = [1e9 * cost.value for cost in costs]
-    axes.plot(orders, y, style.line, marker=style.marker, color=style.color, label=style.label, markersize=4)
-    bounds = [(order, cost.interval) for order, cost in zip(orders, costs) if cost.interval]
-    low, high = [1e9 * i.low for _, i in bounds], [1e9 * i.high for _, i in bounds]
-    axes.fill_between([order for order, _ in bounds], low, high, color=style.color, alpha=0.25, linewidth=0)

@@ -20,7 +20,7 @@ from bench.show.table import size
 # Okabe and Ito's palette, told apart by the colour-blind; markers and lines tell arms apart in print.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
-PANEL = (3.3, 2.5)  # inches
+PANEL = (3.6, 2.6)  # inches
 COLUMNS = 4  # of panels, at most
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "rmapbench",  # ids in the file would else be random
@@ -72,8 +72,8 @@ def style_of_variant(variant: str, others: Sequence[str] = ()) -> Style:
 
 
 def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes in a grid as square as fits, room for a legend below."""
-    columns = min(COLUMNS, count if count <= 3 else math.ceil(math.sqrt(count)))
+    """A figure with `count` axes in a grid with few gaps, room for a legend below."""
+    columns = min(count, COLUMNS if -count % COLUMNS <= -count % (COLUMNS - 1) else COLUMNS - 1)
     rows = math.ceil(count / columns)
     figure = Figure((max(PANEL[0] * columns, 5.0), height * rows + 0.9), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -91,14 +91,14 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     for panel in axes:
         for handle, label in zip(*panel.get_legend_handles_labels()):
             found.setdefault(label, handle)
-    columns = max(1, min(len(found), int(figure.get_figwidth() / 2.0)))
+    columns = max(1, min(len(found), int(figure.get_figwidth() / 1.75)))
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
 
 
 def folio_axis(axes: Axes, orders: Sequence[int]) -> None:
     """Folio sizes along the x axis, order 0 marked by a shade."""
     few = orders if len(orders) <= 10 else orders[::2]
-    axes.set_xticks(few, [size(order) for order in few], fontsize=6.5)
+    axes.set_xticks(few, [size(order) for order in few], fontsize=6)
     axes.set_xlim(min(orders) - 0.5, max(orders) + 0.5)
     axes.grid(axis="x", visible=False)
     if 0 in orders:

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.judge.stats import Samples, Summary
+from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
-from bench.show.rows import is_plain, rank, variant_of
-from bench.show.table import percent
+from bench.show.rows import Subject, is_plain, rank, variant_of
+from bench.show.table import NONE, percent
 
-APART = 0.16  # between two paths of one variant, in rows
+APART = 0.4  # between two paths of one variant, in rows
 
 
 def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
@@ -41,8 +41,6 @@ def variants_chart(results: Results, filters: Filters | None = None, order: int 
 
 
 def _families(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    from bench.show.rows import Subject
-
     found: dict[str, list[Case]] = {}
     for case in cases:
         found.setdefault(Subject(case.group.but(order=None), "").name, []).append(case)
@@ -53,38 +51,29 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequen
     paths = sorted({case.get("path") for case in cases})
     for case in cases:
         offset = APART * (paths.index(case.get("path")) - (len(paths) - 1) / 2)
-        _point(axes, case.get("path"), samples.summary(case), variants.index(variant_of(case)) + offset)
-    for row, variant in enumerate(variants):
-        members = [case for case in cases if variant_of(case) == variant]
-        axes.text(
-            1.02,
-            row,
-            _change(samples, members),
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=7,
-        )
+        _point(axes, samples, case, variants.index(variant_of(case)) + offset)
     axes.set_yticks(range(len(variants)), variants, fontsize=7)
+    spec = axes.get_subplotspec()
+    axes.tick_params(labelleft=spec is None or spec.is_first_col())
     axes.set_ylim(len(variants) - 0.5, -0.5)
     axes.margins(x=0.12)
     axes.set_xlabel("ns a page")
 
 
-def _point(axes: Axes, path: str, cost: Summary, y: float) -> None:
-    style = style_of_path(path)
+def _point(axes: Axes, samples: Samples, case: Case, y: float) -> None:
+    style, cost = style_of_path(case.get("path")), samples.summary(case)
     if cost.interval:
         bounds = [1e9 * cost.interval.low, 1e9 * cost.interval.high]
         axes.plot(bounds, [y, y], color=style.color, linewidth=1.4, solid_capstyle="butt")
-    axes.plot(
-        1e9 * cost.value, y, style.marker, color=style.color, markersize=4.5, label=style.label, linestyle=""
-    )
+    point = [1e9 * cost.value]
+    axes.plot(point, [y], style.marker, color=style.color, markersize=4.5, label=style.label, linestyle="")
+    beside = axes.get_yaxis_transform()
+    axes.text(1.02, y, _change(samples, case), transform=beside, va="center", fontsize=6, color=style.color)
 
 
-def _change(samples: Samples, cases: Sequence[Case]) -> str:
-    """Of each path against the base variant; a dash where there is none."""
-    said = []
-    for case in sorted(cases, key=lambda case: case.get("path")):
-        other = case.but(variant=samples.results.note(case, "base") or None)
-        if other != case and other in samples:
-            said.append(percent(samples.compare(case, other).change))
-    return "\n".join(said) or "-"
+def _change(samples: Samples, case: Case) -> str:
+    """Against the base variant on the same path; a dash where there is none."""
+    other = case.but(variant=samples.results.note(case, "base") or None)
+    if other == case or other not in samples:
+        return NONE
+    return percent(samples.compare(case, other).change)

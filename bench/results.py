@@ -71,7 +71,7 @@ def load(path: str | Path) -> Results:
     cases = _cases(path, [name for name, _ in named])
     try:
         runs = {case: list(_runs(item, common)) for case, (_, item) in zip(cases, named)}
-        failed = json.loads(common.pop("failed", "{}"))
+        failed = dict(json.loads(common.pop("failed", "{}")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, f"a run of it does not look like pyperf's ({error})") from None
     _check_values(path, runs)
@@ -130,16 +130,19 @@ def _name(benchmark: Any, common: dict[str, Any]) -> str:
     """The benchmark's name, from wherever pyperf put it: the suite, the benchmark or its runs."""
     with contextlib.suppress(TypeError, KeyError, IndexError, AttributeError):
         levels = (common, benchmark.get("metadata", {}), benchmark["runs"][0].get("metadata", {}))
-        return next(str(level["name"]) for level in levels if "name" in level)
+        return next((str(level["name"]) for level in levels if "name" in level), "")
     return ""
 
 
 def _cases(path: Path, names: list[str]) -> list[Case]:
-    cases, strangers = [], []
+    cases: list[Case] = []
+    strangers: list[str] = []
     for name in names:
         try:
-            cases.append(Case.parse(name))
-        except UsageError:
+            case = Case.parse(name)
+            int(case.get("order", "0"))
+            cases.append(case)
+        except (UsageError, ValueError):
             strangers.append(name)
     if strangers and not cases:
         raise UsageError(

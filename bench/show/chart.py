@@ -14,7 +14,8 @@ from bench.show.chart_order import cost_chart, ratio_chart
 from bench.show.chart_style import save
 from bench.show.chart_variants import variants_chart
 
-CHARTS: dict[str, Callable[[Results, Filters | None], Figure]] = {
+Chart = Callable[[Results, Filters | None], Figure]
+CHARTS: dict[str, Chart] = {
     "ratio": ratio_chart,
     "cost": cost_chart,
     "variants": variants_chart,

@@ -29,11 +29,12 @@ def _twins(controls: Sequence[Controls]) -> list[str]:
     first, worst = twins[0], max(twins, key=lambda item: abs(item[1].change))
     change = f"{percent(worst[1].change, 2)} at {size(worst[0].order)}"
     at_most = "" if worst is first else f"; largest {change}"
-    return [f"A/A control: {_estimate(*first)}{at_most}"]
+    lacking = ", ".join(size(control.group.order) for control in controls if not control.twin)
+    return [f"A/A control: {_estimate(*first)}{at_most}" + (f"; none at {lacking}" if lacking else "")]
 
 
 def _estimate(group: Case, comparison: Comparison) -> str:
-    bounds = interval(comparison.change_interval, 2)
+    bounds = interval(comparison.change_interval, 2) if comparison.interval else "(no interval)"
     return f"{percent(comparison.change, 2)} {bounds} at {size(group.order)}"
 
 
@@ -44,7 +45,7 @@ def _positives(controls: Sequence[Controls]) -> list[str]:
     shares = [positive.recovered for _, positive in found]
     group, first = found[0]
     said = f"{percent(first.comparison.change)} of true {percent(first.true)} at {size(group.order)}"
-    share = f"{min(shares):.2f} to {max(shares):.2f}" if len(shares) > 1 else f"{shares[0]:.2f}"
+    share = " to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(shares), max(shares))))
     notes = [f"positive control: {said}; estimated / true {share}"]
     return notes + [_missed(group, positive) for group, positive in found if not positive.holds]
 

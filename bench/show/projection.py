@@ -104,7 +104,7 @@ def _table(samples: Samples, title: str, cases: list[Case], axes: Axes) -> Table
     """Costs by row and column; columns with a base have change and interval beside them."""
     by_cell = {(_place(case, axes.rows), _place(case, axes.columns)): case for case in cases}
     compared = {at: found for at, case in by_cell.items() if (found := _compared(samples, case, axes.base))}
-    against = f"vs {axes.base[1]}" if axes.base else ""
+    against = f"vs {_label((axes.base[0],), (axes.base[1],))}" if axes.base else ""
     header, columns = [",".join(axes.rows)], []
     for across in sorted({column for _, column in by_cell}, key=lambda place: _rank(axes.columns, place)):
         with_base = any(column == across for _, column in compared)

@@ -44,7 +44,7 @@ def render_text(results: Results, filters: Filters | None = None, extra: Sequenc
     lines = [wrap(line) for line in (*_summary(sections), *_unpaired(results))]
     tables = [table.text() for table in _tables(samples, sections, extra)]
     failed = [wrap(line) for line in _failed(results)]
-    return "\n".join(["\n".join(lines) + "\n", *tables, *failed]).rstrip() + "\n"
+    return _joined(["\n".join(lines) + "\n", *tables, *failed])
 
 
 def render_markdown(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
@@ -53,7 +53,11 @@ def render_markdown(results: Results, filters: Filters | None = None, extra: Seq
     lines = [f"- {line}" for line in (*_summary(sections), *_unpaired(results))]
     tables = [table.markdown() for table in _tables(samples, sections, extra)]
     failed = [f"- {line}" for line in _failed(results)]
-    return "\n".join(["\n".join(lines) + "\n", *tables, "\n".join(failed)]).rstrip() + "\n"
+    return _joined(["\n".join(lines) + "\n", *tables, *failed])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n".join(parts).strip() + "\n"
 
 
 def _sections(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:

@@ -135,9 +135,11 @@ def helper(function: Callable[..., Any]) -> Any:
 
 
 def side_effect(function: Callable[..., Any]) -> Any:
-    """Declare a helper whose accesses are counted apart from those of the call (statistics, queues)."""
+    """Declare a void helper that is called out of line and counted apart from the call (statistics, queues)."""
     if not INTERPRETED:
-        return helper(function)
+        from kernels.entry import out_of_line
+
+        return out_of_line(helper(function))
 
     @functools.wraps(function)
     def marked(*args: int) -> Any:

@@ -7,12 +7,25 @@ from kernels.atomic import *
 from kernels.folio import folio_test_large, page_folio, test_bit
 from kernels.mm_types import *
 
+# 6.10 and 6.11 read a page type from these bits of its word, of which hugetlb's own is then clear.
+PAGE_TYPE_BITS = 0xF0000800
+PAGE_TYPE_HUGETLB_BITS = 0xF0000000
+
 
 @helper
 def page_anon_exclusive(page, bit):
     """PageAnonExclusive as of 6.12: also looks up the head and its page type byte (spec 5.1)."""
     head = page_folio(page)
     if READ8(head + PAGE_TYPE_BYTE) == PAGE_TYPE_HUGETLB:
+        page = head
+    return test_bit(bit, page + FLAGS)
+
+
+@helper
+def page_anon_exclusive_word(page, bit):
+    """PageAnonExclusive in 6.10 and 6.11: there the page type is the whole 32-bit word (spec 5.1)."""
+    head = page_folio(page)
+    if READ32(head + MAPCOUNT) & PAGE_TYPE_BITS == PAGE_TYPE_HUGETLB_BITS:
         page = head
     return test_bit(bit, page + FLAGS)
 
@@ -67,6 +80,12 @@ def map_new_anon_pages(page, nr_pages, exclusive, bit):
 
 
 @helper
+def set_swapbacked_always(layout, folio):
+    """Up to 6.10: mark a folio swap-backed by a plain read-modify-write of its flags."""
+    WRITE64(folio + FLAGS, READ64(folio + FLAGS) | (1 << layout.swapbacked))
+
+
+@helper
 def set_swapbacked(layout, folio, vma):
     """As of 6.11: mark a folio swap-backed by a plain read-modify-write unless the vma is droppable."""
     flags = READ64(folio + FLAGS)
@@ -83,9 +102,15 @@ def folio_maybe_dma_pinned(layout, folio):
 
 
 @helper
+def mm_has_pinned(vma):
+    """Has the vma's mm ever pinned a page? One load of its flags."""
+    return test_bit(MMF_HAS_PINNED, READ64(vma + VM_MM) + MM_FLAGS)
+
+
+@helper
 def folio_needs_cow_for_dma(layout, folio, vma):
     """Must fork copy the folio's exclusive pages? One load of the mm's flags unless it ever pinned."""
-    if READ64(READ64(vma + VM_MM) + MM_FLAGS) & (1 << MMF_HAS_PINNED) == 0:
+    if not mm_has_pinned(vma):
         return False
     return folio_maybe_dma_pinned(layout, folio)
 

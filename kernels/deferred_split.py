@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernels.abi import helper, side_effect
 from kernels.atomic import *
-from kernels.folio import folio_large_order, test_bit
+from kernels.folio import folio_large_order, folio_test_anon, test_bit
 from kernels.mm_types import *
 from kernels.vmstat import MEMCG_SPLIT_QUEUE, PCPU_THP_DEFERRED_SPLIT, this_cpu_add
 
@@ -88,3 +88,10 @@ def deferred_split_folio_partially_mapped(folio, vma, swapcache, partially_mappe
             this_cpu_add(READ64(vma + VM_PERCPU) + PCPU_THP_DEFERRED_SPLIT, 1)
     enqueue(folio, queue)
     spin_unlock(queue + QUEUE_LOCK)
+
+
+@helper
+def defer_split(layout, folio, vma):
+    """6.12 and later: queue a partially mapped folio if it is anonymous and was not queued before."""
+    if folio_test_anon(folio) and not test_bit(layout.partially_mapped, folio + FOLIO_FLAGS_1):
+        deferred_split_folio_partially_mapped(folio, vma, layout.swapcache, layout.partially_mapped)

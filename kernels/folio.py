@@ -32,6 +32,12 @@ def folio_large_order(folio):
 
 
 @helper
+def folio_test_pmd_mappable(folio):
+    """Is it at least of PMD order? Loads of lines 0 and, if large, 1."""
+    return folio_test_large(folio) and folio_large_order(folio) >= HPAGE_PMD_ORDER
+
+
+@helper
 def folio_nr_pages(layout, folio):
     """Number of pages of any folio."""
     if not folio_test_large(folio):

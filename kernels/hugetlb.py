@@ -5,8 +5,14 @@ from __future__ import annotations
 from kernels.abi import helper
 from kernels.anon import folio_needs_cow_for_dma
 from kernels.atomic import *
-from kernels.folio import folio_set_anon
+from kernels.folio import folio_set_anon, folio_test_large, test_bit
 from kernels.mm_types import *
+
+
+@helper
+def folio_test_hugetlb(layout, folio):
+    """Is it a hugetlb folio? Before 6.9 a flag in page 1's word says so: loads of lines 0 and 1."""
+    return folio_test_large(folio) and test_bit(layout.hugetlb_flag, folio + FOLIO_FLAGS_1)
 
 
 @helper

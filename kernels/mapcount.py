@@ -1,10 +1,10 @@
-"""Walks over the per-page _mapcount of a batch: one locked operation a page, signed do-while loops."""
+"""Counting mappings: walks over the per-page _mapcount of a batch, and the mapping of a whole folio."""
 
 from __future__ import annotations
 
 from kernels.abi import helper
 from kernels.atomic import *
-from kernels.mm_types import MAPCOUNT, PAGE_BYTES
+from kernels.mm_types import *
 
 
 @helper
@@ -42,3 +42,29 @@ def unmap_pages(page, nr_pages):
         nr_pages -= 1
         if nr_pages <= 0:
             return last
+
+
+@helper
+def map_entirely(layout, folio):
+    """One entire mapping more (spec 6.1, B1 and B2): (pages newly mapped, pages newly PMD-mapped)."""
+    nr = 0
+    nr_pmdmapped = 0
+    if atomic_inc_and_test(folio + layout.entire_mapcount):
+        mapped = atomic_add_return(ENTIRELY_MAPPED, folio + layout.nr_pages_mapped)
+        if mapped < 2 * ENTIRELY_MAPPED:
+            nr_pmdmapped = READ32(folio + layout.nr_pages)
+            nr = max(0, nr_pmdmapped - (mapped & FOLIO_PAGES_MAPPED))  # below 0: raced with a remove
+    return nr, nr_pmdmapped
+
+
+@helper
+def unmap_entirely(layout, folio):
+    """One entire mapping less (spec 6.3, S2 and S3): (pages no longer mapped, no longer PMD-mapped)."""
+    nr = 0
+    nr_pmdmapped = 0
+    if atomic_dec_and_negative(folio + layout.entire_mapcount):
+        mapped = atomic_add_return(-ENTIRELY_MAPPED, folio + layout.nr_pages_mapped)
+        if mapped < ENTIRELY_MAPPED:
+            nr_pmdmapped = READ32(folio + layout.nr_pages)
+            nr = max(0, nr_pmdmapped - (mapped & FOLIO_PAGES_MAPPED))  # below 0: raced with an add
+    return nr, nr_pmdmapped

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from kernels.abi import helper, side_effect
 from kernels.atomic import *
-from kernels.folio import folio_test_anon, folio_test_large, test_bit, vma_wants_mlock, vma_wants_munlock
+from kernels.folio import (
+    folio_nr_pages,
+    folio_test_anon,
+    folio_test_large,
+    test_bit,
+    vma_wants_mlock,
+    vma_wants_munlock,
+)
 from kernels.mm_types import *
 
 # Counters, in the order they lie in every block below.
@@ -79,8 +86,8 @@ def lruvec_stat_mod_folio(folio, item, nr, vma):
     """Change a counter by nr pages on the node and in the folio's memcg."""
     percpu = READ64(vma + VM_PERCPU)
     this_cpu_add(percpu + PCPU_RCU_NESTING, 1)
-    memcg = READ64(folio + MEMCG_DATA)
     __mod_node_page_state(percpu, folio_nid(folio), item, nr)
+    memcg = READ64(folio + MEMCG_DATA)
     if memcg != 0:
         __mod_memcg_lruvec_state(percpu, memcg, item, nr)
     this_cpu_add(percpu + PCPU_RCU_NESTING, -1)
@@ -111,14 +118,25 @@ def munlock_folio(folio, vma):
 
 
 @helper
+def pmdmapped_item(layout, folio):
+    """Which PMD counter a file folio is in: one load of its flags."""
+    return NR_SHMEM_PMDMAPPED if test_bit(layout.swapbacked, folio + FLAGS) else NR_FILE_PMDMAPPED
+
+
+@helper
 def mod_pmd_stat(layout, folio, nr_pmdmapped, vma):
     """Change the PMD counter of the folio's kind as of 6.10: file kinds on the node only."""
     if folio_test_anon(folio):
         lruvec_stat_mod_folio(folio, NR_ANON_THPS, nr_pmdmapped, vma)
-    elif test_bit(layout.swapbacked, folio + FLAGS):
-        node_stat_mod_folio(folio, NR_SHMEM_PMDMAPPED, nr_pmdmapped, vma)
     else:
-        node_stat_mod_folio(folio, NR_FILE_PMDMAPPED, nr_pmdmapped, vma)
+        node_stat_mod_folio(folio, pmdmapped_item(layout, folio), nr_pmdmapped, vma)
+
+
+@helper
+def mod_pmd_stat_memcg(layout, folio, nr_pmdmapped, vma):
+    """Change the PMD counter of the folio's kind before 6.10: all kinds in the memcg too."""
+    item = NR_ANON_THPS if folio_test_anon(folio) else pmdmapped_item(layout, folio)
+    lruvec_stat_mod_folio(folio, item, nr_pmdmapped, vma)
 
 
 @helper
@@ -126,6 +144,24 @@ def mod_mapped_stat(folio, nr, vma):
     """Change the MAPPED counter of the folio's kind by nr pages."""
     item = NR_ANON_MAPPED if folio_test_anon(folio) else NR_FILE_MAPPED
     lruvec_stat_mod_folio(folio, item, nr, vma)
+
+
+@helper
+def mod_anon_stat(folio, nr, nr_pmdmapped, vma):
+    """Both counters of an add before 6.11, which knows the kind of folio: the PMD counter first."""
+    if nr_pmdmapped != 0:
+        lruvec_stat_mod_folio(folio, NR_ANON_THPS, nr_pmdmapped, vma)
+    if nr != 0:
+        lruvec_stat_mod_folio(folio, NR_ANON_MAPPED, nr, vma)
+
+
+@helper
+def mod_file_stat(layout, folio, nr, nr_pmdmapped, vma):
+    """Both counters of an add of a file folio before 6.10: the PMD counter first, in the memcg too."""
+    if nr_pmdmapped != 0:
+        lruvec_stat_mod_folio(folio, pmdmapped_item(layout, folio), nr_pmdmapped, vma)
+    if nr != 0:
+        lruvec_stat_mod_folio(folio, NR_FILE_MAPPED, nr, vma)
 
 
 @helper
@@ -141,6 +177,13 @@ def mod_stat(layout, folio, nr, nr_pmdmapped, vma):
 def mlock_small_folio(folio, vma):
     """The mlock check at the end of every add before 6.18: small folios only."""
     if not folio_test_large(folio) and vma_wants_mlock(vma):
+        mlock_folio(folio, vma)
+
+
+@helper
+def mlock_whole_folio(layout, folio, nr_pages, vma):
+    """The mlock check as of 6.18: a call that maps all pages of the folio, small or large."""
+    if folio_nr_pages(layout, folio) == nr_pages and vma_wants_mlock(vma):
         mlock_folio(folio, vma)
 
 

@@ -101,7 +101,7 @@ def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
         "cpus": format_cpu_list(list(settings.cpus)),
     }
     header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
-    return target, Journal.create(target.journal, plan, settings, header)
+    return target, Journal.create(target.journal, plan, settings, header, args.force)
 
 
 def _resumed(args: argparse.Namespace) -> tuple[Target, Journal]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +81,12 @@ class Journal:
         self.directory = directory
 
     @classmethod
-    def create(cls, directory: Path, plan: Plan, settings: Settings, header: dict[str, Any]) -> Journal:
-        """A new journal; the directory must not hold one yet. `header` comes back from header()."""
+    def create(
+        cls, directory: Path, plan: Plan, settings: Settings, header: dict[str, Any], force: bool = False
+    ) -> Journal:
+        """A new journal; one that is there already goes only if forced. `header` comes back from header()."""
+        if force and (directory / "plan.json").exists():
+            shutil.rmtree(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with (directory / "plan.json").open("x") as file:

@@ -1,4 +1,4 @@
-"""A process beside the measuring ones, `python -m bench.lanes.model.child check|count`: job on standard input."""
+"""A process beside the measuring ones: `python -m bench.lanes.model.child check|count`, job on stdin."""
 
 from __future__ import annotations
 

@@ -119,9 +119,10 @@ def test_order_0_and_controls_are_marked(measured: Results) -> None:
 
 
 @pytest.mark.parametrize("draw", [ratio_chart, cost_chart, variants_chart])
-def test_no_texts_overlap(everything: Results, draw: chart.Chart) -> None:
-    """Titles, tick labels, legend and annotations of a large figure keep clear of each other."""
-    named = Filters.parse(["variant=v6.12,v6.15-no-page-mapcount,mine"])
+@pytest.mark.parametrize("calls", [["remove"], []])
+def test_no_texts_overlap(everything: Results, draw: chart.Chart, calls: list[str]) -> None:
+    """Titles, tick labels, legend and annotations keep clear of each other and within the picture."""
+    named = Filters.parse(["variant=v6.12,v6.15-no-page-mapcount,mine", *calls])
     figure = draw(everything, named)
     FigureCanvasAgg(figure).draw()
     boxes = [(text.get_text(), text.get_window_extent().shrunk(0.98, 0.9)) for text in texts(figure)]

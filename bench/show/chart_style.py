@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ from bench.errors import UsageError
 from bench.show.rows import GENERATIONS
 from bench.show.table import size
 
-# Okabe and Ito's palette, told apart by the colour-blind; markers and lines tell arms apart in print.
+# Okabe and Ito's palette, told apart by the colour-blind; its yellow is too pale for lines on white, so
+# grey and wine stand for users' variants. Markers and lines tell arms apart in print.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
+BLUE, VERMILION, PURPLE, GREY, WINE = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C", "#882255"
 PANEL = (3.6, 2.6)  # inches
 COLUMNS = 4  # of panels, at most
+TITLE_CHARACTERS = 12  # an inch
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "rmapbench",  # ids in the file would else be random
     "svg.fonttype": "path",
@@ -67,7 +70,7 @@ def style_of_variant(variant: str, others: Sequence[str] = ()) -> Style:
     users = sorted(set(others) | {variant}, key=str) if variant not in GENERATIONS else []
     users = [user for user in users if user not in GENERATIONS]
     index = GENERATIONS.index(variant) if not users else len(GENERATIONS) + users.index(variant)
-    color = _GENERATION_COLORS[index] if index < len(_GENERATION_COLORS) else (GREY, YELLOW)[index % 2]
+    color = _GENERATION_COLORS[index] if index < len(_GENERATION_COLORS) else (WINE, GREY)[index % 2]
     return Style(color, _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)], variant)
 
 
@@ -77,7 +80,7 @@ def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, li
     rows = math.ceil(count / columns)
     figure = Figure((max(PANEL[0] * columns, 5.0), height * rows + 0.9), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS * figure.get_figwidth())), fontsize=10)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes = list(grid.flat)
     for unused in axes[count:]:

@@ -99,12 +99,18 @@ class Batch:
 
     def run(self) -> tuple[float, ...]:
         """Seconds per base page of the sweep and of the inverse."""
+        return tuple(max(ns / self.loops / self.npages * 1e-9, LEAST_SECONDS) for ns in self._net())
+
+    def seconds(self, place: int) -> float:
+        """Seconds of all passes of the sweep (place 0) or of the inverse (1)."""
+        return max(self._net()[place] * 1e-9, LEAST_SECONDS)
+
+    def _net(self) -> list[float]:
+        """Nanoseconds spent without what timing itself costs."""
         spent = self.nanoseconds(self.loops)
         if any(get(site + driver.FAILED) for site in self.sites):
             raise RuntimeError("a call was refused with -EBUSY in the timed loop")
-        return tuple(
-            max((ns / self.loops - self.overhead_ns) / self.npages * 1e-9, LEAST_SECONDS) for ns in spent
-        )
+        return [ns - self.overhead_ns * self.loops for ns in spent]
 
     def verify(self) -> None:
         """Nothing to verify."""

@@ -198,11 +198,12 @@ def check(names: list[str], extra: Extra) -> Iterator[str]:
 def count(chosen: list[Case], extra: Extra) -> dict[str, dict[str, int]]:
     """Exact operation counts of the chosen cases, a folio, in the order given."""
     blocks = plan(chosen, extra).blocks
-    arms = [arm for block in blocks for arm in block.arms if _counted(arm)]
+    arms = [arm for block in blocks for arm in block.arms if is_plain(arm)]
     job = {"extra": {name: str(path) for name, path in extra.items()}}
     counted = processes.count({**job, "arms": [dataclasses.asdict(arm) for arm in arms]})
     return {case.name: counted[case.name] for case in chosen}
 
 
-def _counted(arm: Arm) -> bool:
+def is_plain(arm: Arm) -> bool:
+    """Is it a variant's own arm, neither a control nor the cost of calling?"""
     return arm.spec["role"] == "case" and arm.spec["variant"] != EMPTY

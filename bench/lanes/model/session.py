@@ -49,7 +49,7 @@ class Session:
         most = max(LEAST_PASSES, round(batch_ns / min(timed)))
         locked_ns = next((p[0] for s, p in zip(specs, passes) if s["role"] == "yardstick"), 5120.0) / 1024
         loops = [min(most, max(LEAST_PASSES, round(MOST_NS * batch_ns / min(p)))) for p in passes]
-        tunings = [{"loops": n, "metadata": {"pages": self._npages(s)}} for n, s in zip(loops, specs)]
+        tunings = [{"loops": n, "metadata": {"pages": self.npages(s)}} for n, s in zip(loops, specs)]
         for index, spec in enumerate(specs):
             if spec["role"] in ("twin", "positive"):
                 self._follow_base(index, specs, passes, tunings, locked_ns)
@@ -67,7 +67,8 @@ class Session:
             extra = [max(1, round(CONTROL_SIZE * ns / locked_ns)) for ns in passes[base]]
             tunings[index] |= {"extra": extra, "per_case": [{"extra_locked": k} for k in extra]}
 
-    def _npages(self, spec: dict[str, Any]) -> int:
+    def npages(self, spec: dict[str, Any]) -> int:
+        """Base pages a pass of the arm works on."""
         return _spec(spec).npages
 
     def _pass_ns(self, spec: dict[str, Any]) -> tuple[float, ...]:

@@ -1,0 +1,47 @@
+"""`rmapbench report`: tables from a result file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench import results
+from bench.commands import options
+from bench.errors import UsageError
+from bench.show import projection, report
+
+EXAMPLES = """examples:
+  rmapbench report result.json                        the tables of the newest generation
+  rmapbench report result.json remove variant=v6.8    one call of another one
+  rmapbench report result.json --markdown
+  rmapbench report result.json --row order --col path --base path=pte
+  rmapbench report result.json order=0 --row variant --col path --base variant=v6.8
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="result file")
+    options.add_filters(parser)
+    parser.add_argument("--markdown", action="store_true", help="GitHub markdown instead of plain text")
+    parser.add_argument("--row", metavar="KEY", help="key whose values become rows (default: order)")
+    parser.add_argument("--col", metavar="KEY", help="key whose values become columns (default: path)")
+    parser.add_argument("--base", metavar="KEY=VALUE", help="the arm that others are compared with")
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print them."""
+    filters = options.filters(args)
+    if args.base and not (args.row or args.col):
+        raise UsageError("--base goes with --row and --col, for example --row order --col path")
+    measured = results.load(args.file)
+    if args.row or args.col:
+        row, col = args.row or "order", args.col or "path"
+        text = projection.render_projection(measured, row, col, args.base, filters, args.markdown)
+    elif args.markdown:
+        text = report.render_markdown(measured, filters)
+    else:
+        text = report.render_text(measured, filters)
+    print(text, end="")
+    return 0

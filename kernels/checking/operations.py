@@ -61,7 +61,7 @@ VMAS = (
 
 @dataclass(frozen=True)
 class Operation:
-    """One call on pages [first, first + nr) of a folio; or `pin`, `unpin`, `swapcache`, which no call does."""
+    """One call on pages [first, first + nr) of a folio; or one of OUTSIDE_CALLS, what others do to it."""
 
     call: str
     path: str
@@ -91,7 +91,7 @@ class Operation:
         return (dataclasses.replace(self, path="pte", first=page, nr=1) for page in self.pages)
 
 
-OUTSIDE_CALLS = ("pin", "unpin", "swapcache")
+OUTSIDE_CALLS = ("pin", "unpin", "swapcache", "reference")
 
 
 def op(

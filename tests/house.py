@@ -21,6 +21,7 @@ LAYERS = (
     ("bench.lanes",),
     ("bench.measure",),
     ("bench.results",),
+    ("bench.options",),
     ("bench.case",),
     ("bench.errors",),
 )
@@ -38,7 +39,7 @@ IMPORTERS = {
 # Modules that do without any library: one must stay small where it forks, one must be obvious.
 PLAIN = ("bench.lanes.live.workload", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
-HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "kernels")
+HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf")
 # Decorators that make a function part of a kernel.
 KERNEL_DECORATORS = {"kernel", "helper", "side_effect", "njit"}
 # What a tracked file must not hold: paths of one machine, and where packages are downloaded from.
@@ -46,7 +47,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.~$}*\])-])/(?:home|root|Users|work|tmp|opt|m
 REGISTRY = re.compile(
     r"pypi\.(?:org|python)|pythonhosted\.|anaconda\.|npmjs\.|docker\.io|quay\.io|ghcr\.io|index[-]url"
 )
-FILE_LINES, KERNEL_FILE_LINES, FUNCTION_LINES = 300, 250, 60
+# A variant is one file with the whole interface, some thirty functions: no shorter limit for kernels.
+FILE_LINES, KERNEL_FILE_LINES, FUNCTION_LINES = 300, 300, 60
 
 
 @dataclass(frozen=True)

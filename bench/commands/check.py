@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench.commands import options
+from bench import options
 from bench.lanes import lane
 
 EXAMPLES = """examples:

@@ -6,8 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bench import results
-from bench.commands import options
+from bench import options, results
 from bench.errors import UsageError
 from bench.lanes import lane
 

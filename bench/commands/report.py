@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import results
-from bench.commands import options
+from bench import options, results
 from bench.errors import UsageError
 from bench.show import projection, report
 

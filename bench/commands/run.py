@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import results
-from bench.commands import options
+from bench import options, results
 from bench.errors import UsageError
 from bench.lanes import lane
 from bench.measure import environment

@@ -10,8 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from bench import options
 from bench.case import Filters
-from bench.commands import options
 from bench.errors import BenchError
 from bench.lanes.model import lane
 from bench.lanes.model.session import Session, open_session

@@ -1,4 +1,4 @@
-"""The pyperf front: cases as an ordinary pyperf script, with pyperf's own command line, runner and calibration."""
+"""The pyperf front: cases as an ordinary pyperf script, with pyperf's own command line and runner."""
 
 from __future__ import annotations
 

@@ -6,9 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kernels.calls import resolve
-from kernels.variants import VariantFile
-
 from bench.case import Case, natural
 from bench.errors import UsageError, one_of
 from bench.lanes.model import processes
@@ -16,7 +13,9 @@ from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Fami
 from bench.lanes.model.targets import path_used
 from bench.measure.plan import Arm, Block, Plan
 from kernels import variants
+from kernels.calls import resolve
 from kernels.mm_types import HPAGE_PMD_ORDER
+from kernels.variants import VariantFile
 
 SESSION = "bench.lanes.model.session"
 Extra = Mapping[str, Path]

@@ -48,7 +48,7 @@ BROKEN: list[tuple[Rule, str, str, str]] = [
     (house.wrong_owner, "kernels.reference", "import numpy", "without libraries"),
     (house.wrong_owner, "bench.lanes.live.workload", "import rich.progress", "without libraries"),
     (house.too_long, "bench.case", "x = 1\n" * 301, "has 301 lines, more than 300"),
-    (house.too_long, "kernels.rmap.v6_8", KERNEL + "pass\n" * 1 + "#\n" * 250, "more than 250"),
+    (house.too_long, "kernels.rmap.v6_8", KERNEL + "pass\n" * 1 + "#\n" * 300, "more than 300"),
     (house.too_long, "bench.case", "def f():\n" + "    x = 1\n" * 60, "f has 61 lines"),
     (house.undocumented, "bench.case", "import os", "does not begin with a docstring"),
     (house.undocumented, "bench.case", "# licence\n'''What it is.'''", "does not begin"),

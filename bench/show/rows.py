@@ -9,8 +9,9 @@ from bench.case import Case, natural
 from bench.judge.stats import Comparison, Samples, Summary
 from bench.show.table import size
 
-# Oldest first; what is not among them is a user's variant.
+# Oldest first; what is not among them is a user's variant. The last is an option, not the default kernel.
 GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
+OPTIONAL = GENERATIONS[-1:]
 PAIR = ("pte", "ptes")
 EMPTY = "_empty"
 
@@ -68,9 +69,11 @@ def rank(variant: str) -> tuple[int, tuple[object, ...]]:
 
 
 def shown_by_default(variants: Iterable[str]) -> list[str]:
-    """The newest generation present, and every variant of a user's."""
+    """The newest generation present (an optional one only if there is no other), and every user's variant."""
     ordered = sorted(set(variants), key=rank)
-    return [v for v in ordered if v in GENERATIONS][-1:] + [v for v in ordered if v not in GENERATIONS]
+    generations = [v for v in ordered if v in GENERATIONS]
+    newest = [v for v in generations if v not in OPTIONAL] or generations
+    return newest[-1:] + [v for v in ordered if v not in GENERATIONS]
 
 
 def subjects(cases: Iterable[Case]) -> dict[Subject, list[Case]]:

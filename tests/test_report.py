@@ -91,9 +91,8 @@ def test_text_tables_are_ascii_and_fit(variants: tuple[str, ...]) -> None:
 def test_the_order_of_generations_is_that_of_time() -> None:
     """The newest generation is shown, then every variant of the user's."""
     assert shown_by_default(["v6.10", "v6.8", "v6.12", "rfc-2023-12"]) == ["v6.12"]
-    assert (
-        shown_by_default(["mine", "v6.15-no-page-mapcount", "v6.15", "other"])[0] == "v6.15-no-page-mapcount"
-    )
+    assert shown_by_default(["mine", "v6.15-no-page-mapcount", "v6.15", "other"])[0] == "v6.15"
+    assert shown_by_default(["v6.15-no-page-mapcount"]) == ["v6.15-no-page-mapcount"]
     assert shown_by_default(["mine", "v6.12", "also"]) == ["v6.12", "also", "mine"]
     assert shown_by_default(["mine"]) == ["mine"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,8 +135,10 @@ def test_a_full_disk_is_one_sentence(cli: Cli) -> None:
 
 def test_a_closed_pipe_ends_the_program_quietly(cli: Cli) -> None:
     """`rmapbench list | head -1`."""
-    script = "set -o pipefail; python3 -m bench list | head -1"
-    outcome = cli.python("-c", f"import subprocess; raise SystemExit(subprocess.call(['bash', '-c', {script!r}]))")
+    script = f"set -o pipefail; {sys.executable} -m bench list | head -1"
+    outcome = cli.python(
+        "-c", f"import subprocess; raise SystemExit(subprocess.call(['bash', '-c', {script!r}]))"
+    )
     assert outcome.out.startswith("call/")
     assert "Traceback" not in outcome.err
 
@@ -149,7 +151,7 @@ def test_list_shows_cases_that_filters_select(cli: Cli) -> None:
 
 
 def test_what_never_existed_is_not_listed(cli: Cli) -> None:
-    """No order-4 anonymous folio in 6.7, no order-1 file folio before 6.9, no order-1 anonymous folio at all."""
+    """No order-4 anonymous folio in 6.7, no order-1 file folio before 6.9, no order-1 anonymous one."""
     names = cli("list").out.splitlines()
     assert not [n for n in names if "variant=v6.7/" in n and "kind=anon" in n and "order=4" in n]
     assert not [n for n in names if "variant=v6.8/" in n and "order=1" in n]
@@ -168,7 +170,7 @@ def test_nothing_is_written_beside_what_was_asked_for(cli: Cli) -> None:
     """Commands that only read leave the directory as it was."""
     for arguments in (("list",), ("env",), ("count", *QUICK)):
         assert cli(*arguments).code == 0
-    assert os.listdir(cli.cwd) == []
+    assert list(cli.cwd.iterdir()) == []
 
 
 def _template() -> str:
@@ -199,7 +201,8 @@ def test_a_variant_file_that_cannot_be_used_is_refused_with_file_and_line(
 def test_a_wrong_prototype_is_refused_with_the_right_one(cli: Cli) -> None:
     """The decorator compares argument names."""
     text = _template().replace(
-        "def folio_remove_rmap_ptes(folio, page, nr_pages, vma)", "def folio_remove_rmap_ptes(folio, page, vma)"
+        "def folio_remove_rmap_ptes(folio, page, nr_pages, vma)",
+        "def folio_remove_rmap_ptes(folio, page, vma)",
     )
     (cli.cwd / "mine.py").write_text(text)
     refused(cli("check", "--variant", "mine=mine.py"), "mine.py:", "void (folio, page, nr_pages, vma)")

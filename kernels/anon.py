@@ -13,28 +13,28 @@ PAGE_TYPE_HUGETLB_BITS = 0xF0000000
 
 
 @helper
-def page_anon_exclusive(page, bit):
-    """PageAnonExclusive as of 6.12: also looks up the head and its page type byte (spec 5.1)."""
-    head = page_folio(page)
-    if READ8(head + PAGE_TYPE_BYTE) == PAGE_TYPE_HUGETLB:
-        page = head
-    return test_bit(bit, page + FLAGS)
+def is_hugetlb_type(layout, head):
+    """Does the head's page type say hugetlb? The 32-bit word in 6.10 and 6.11, its top byte later."""
+    if layout.page_type_bytes == 1:
+        return READ8(head + PAGE_TYPE_BYTE) == PAGE_TYPE_HUGETLB
+    return READ32(head + MAPCOUNT) & PAGE_TYPE_BITS == PAGE_TYPE_HUGETLB_BITS
 
 
 @helper
-def page_anon_exclusive_word(page, bit):
-    """PageAnonExclusive in 6.10 and 6.11: there the page type is the whole 32-bit word (spec 5.1)."""
-    head = page_folio(page)
-    if READ32(head + MAPCOUNT) & PAGE_TYPE_BITS == PAGE_TYPE_HUGETLB_BITS:
-        page = head
-    return test_bit(bit, page + FLAGS)
+def page_anon_exclusive(layout, page):
+    """PageAnonExclusive: one load of flags; from 6.10 on also of head and page type (spec 5.1)."""
+    if layout.page_type_bytes != 0:
+        head = page_folio(page)
+        if is_hugetlb_type(layout, head):
+            page = head
+    return test_bit(layout.anon_exclusive, page + FLAGS)
 
 
 @helper
-def set_anon_exclusive(page, nr_pages, bit):
+def set_anon_exclusive(layout, page, nr_pages):
     """Set the bit of each page of the batch: one locked OR a page."""
     while True:
-        set_bit(bit, page + FLAGS)
+        set_bit(layout.anon_exclusive, page + FLAGS)
         page += PAGE_BYTES
         nr_pages -= 1
         if nr_pages <= 0:
@@ -42,10 +42,10 @@ def set_anon_exclusive(page, nr_pages, bit):
 
 
 @helper
-def any_anon_exclusive(page, nr_pages, bit):
+def any_anon_exclusive(layout, page, nr_pages):
     """Is a page of the batch exclusive? Looks no further than the first one that is."""
     while True:
-        if page_anon_exclusive(page, bit):
+        if page_anon_exclusive(layout, page):
             return True
         page += PAGE_BYTES
         nr_pages -= 1
@@ -54,12 +54,18 @@ def any_anon_exclusive(page, nr_pages, bit):
 
 
 @helper
-def dup_anon_pages(page, nr_pages, bit):
-    """Make each page shared and count one more mapping of it, in one walk (6.12 and later)."""
+def dup_anon_page(layout, page):
+    """Make the page shared and count one more mapping of it."""
+    if page_anon_exclusive(layout, page):
+        clear_bit(layout.anon_exclusive, page + FLAGS)
+    atomic_inc(page + MAPCOUNT)
+
+
+@helper
+def dup_anon_pages(layout, page, nr_pages):
+    """The same for each page of a batch, in one walk."""
     while True:
-        if page_anon_exclusive(page, bit):
-            clear_bit(bit, page + FLAGS)
-        atomic_inc(page + MAPCOUNT)
+        dup_anon_page(layout, page)
         page += PAGE_BYTES
         nr_pages -= 1
         if nr_pages <= 0:
@@ -67,12 +73,18 @@ def dup_anon_pages(page, nr_pages, bit):
 
 
 @helper
-def map_new_anon_pages(page, nr_pages, exclusive, bit):
-    """First mapping of pages nobody else can see: a plain store each, and the exclusive bit."""
+def map_new_anon_page(layout, page, exclusive):
+    """First mapping of a page nobody else can see: a plain store, and the exclusive bit."""
+    WRITE32(page + MAPCOUNT, 0)
+    if exclusive:
+        set_bit(layout.anon_exclusive, page + FLAGS)
+
+
+@helper
+def map_new_anon_pages(layout, page, nr_pages, exclusive):
+    """The same for each page of a new large folio."""
     while True:
-        WRITE32(page + MAPCOUNT, 0)
-        if exclusive:
-            set_bit(bit, page + FLAGS)
+        map_new_anon_page(layout, page, exclusive)
         page += PAGE_BYTES
         nr_pages -= 1
         if nr_pages <= 0:

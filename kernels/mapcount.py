@@ -45,6 +45,38 @@ def unmap_pages(page, nr_pages):
 
 
 @helper
+def map_pages_singly(layout, folio, page, nr_pages):
+    """6.10 and 6.11: count each page of a large folio, and its first mapping in _nr_pages_mapped at once."""
+    nr = 0
+    while True:
+        if (
+            atomic_inc_and_test(page + MAPCOUNT)
+            and atomic_add_return(1, folio + layout.nr_pages_mapped) < ENTIRELY_MAPPED
+        ):
+            nr += 1
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return nr
+
+
+@helper
+def unmap_pages_singly(layout, folio, page, nr_pages):
+    """The reverse: pages no longer mapped, each taken out of _nr_pages_mapped with its last mapping."""
+    nr = 0
+    while True:
+        if (
+            atomic_dec_and_negative(page + MAPCOUNT)
+            and atomic_add_return(-1, folio + layout.nr_pages_mapped) < ENTIRELY_MAPPED
+        ):
+            nr += 1
+        page += PAGE_BYTES
+        nr_pages -= 1
+        if nr_pages <= 0:
+            return nr
+
+
+@helper
 def map_entirely(layout, folio):
     """One entire mapping more (spec 6.1, B1 and B2): (pages newly mapped, pages newly PMD-mapped)."""
     nr = 0

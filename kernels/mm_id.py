@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kernels.abi import helper
 from kernels.atomic import *
+from kernels.folio import test_bit
 from kernels.mm_types import *
 from kernels.vmstat import PCPU_PREEMPT_COUNT, this_cpu_add
 
@@ -14,24 +15,28 @@ MM_ID_DUMMY = 0
 
 
 @helper
-def folio_lock_large_mapcount(layout, folio, vma):
-    """Take the bit lock, preemption off; a waiter spins on plain loads with preemption on."""
-    preempt_count = READ64(vma + VM_PERCPU) + PCPU_PREEMPT_COUNT
+def folio_lock_large_mapcount(layout, folio, preempt_count):
+    """Take the bit lock, preemption off; a waiter spins on plain loads with preemption on (spec 14.8)."""
     this_cpu_add(preempt_count, 1)
     while test_and_set_bit31_lock(folio + layout.mm_ids):
         this_cpu_add(preempt_count, -1)
-        while True:
+        cpu_relax()
+        while test_bit(MM_IDS_LOCK_BIT, folio + layout.mm_ids):
             cpu_relax()
-            if READ64(folio + layout.mm_ids) & (1 << MM_IDS_LOCK_BIT) == 0:
-                break
         this_cpu_add(preempt_count, 1)
 
 
 @helper
-def folio_unlock_large_mapcount(layout, folio, vma):
+def folio_unlock_large_mapcount(layout, folio, preempt_count):
     """Release the bit lock by an unlocked read-modify-write, preemption on."""
     clear_bit31_unlock(folio + layout.mm_ids)
-    this_cpu_add(READ64(vma + VM_PERCPU) + PCPU_PREEMPT_COUNT, -1)
+    this_cpu_add(preempt_count, -1)
+
+
+@helper
+def this_cpu_preempt_count(vma):
+    """Address of the preemption count of the CPU that runs the caller."""
+    return READ64(vma + VM_PERCPU) + PCPU_PREEMPT_COUNT
 
 
 @helper
@@ -117,11 +122,12 @@ def sub_from_owner(layout, folio, nr_pages, mapcount, mm_id):
 def folio_add_large_mapcount(layout, folio, nr_pages, vma):
     """OWNER-ADD: nr_pages mappings more by the vma's mm; the number of mappings there are now."""
     mm_id = vma_mm_id(vma)
-    folio_lock_large_mapcount(layout, folio, vma)
+    preempt_count = this_cpu_preempt_count(vma)
+    folio_lock_large_mapcount(layout, folio, preempt_count)
     mapcount = READ32(folio + layout.large_mapcount) + nr_pages
     WRITE32(folio + layout.large_mapcount, mapcount)
     add_to_owner(layout, folio, nr_pages, mapcount, mm_id)
-    folio_unlock_large_mapcount(layout, folio, vma)
+    folio_unlock_large_mapcount(layout, folio, preempt_count)
     return mapcount + 1
 
 
@@ -129,11 +135,12 @@ def folio_add_large_mapcount(layout, folio, nr_pages, vma):
 def folio_sub_large_mapcount(layout, folio, nr_pages, vma):
     """OWNER-SUB: nr_pages mappings of the vma's mm less; the number of mappings that are left."""
     mm_id = vma_mm_id(vma)
-    folio_lock_large_mapcount(layout, folio, vma)
+    preempt_count = this_cpu_preempt_count(vma)
+    folio_lock_large_mapcount(layout, folio, preempt_count)
     mapcount = READ32(folio + layout.large_mapcount) - nr_pages
     WRITE32(folio + layout.large_mapcount, mapcount)
     sub_from_owner(layout, folio, nr_pages, mapcount, mm_id)
-    folio_unlock_large_mapcount(layout, folio, vma)
+    folio_unlock_large_mapcount(layout, folio, preempt_count)
     return mapcount + 1
 
 

@@ -83,19 +83,22 @@ class Layout(NamedTuple):
     swapbacked: int
     swapcache: int
     hugetlb_flag: int  # bit of page 1's flags before 6.9, -1: a page type
+    page_type_bytes: int  # how much of the head's page type PageAnonExclusive reads; 0: nothing
     page_mapcount: int  # 1: the _mapcount of pages of large folios is maintained
 
 
 LAYOUT_V6_8 = Layout(
     large_mapcount=-1, entire_mapcount=0x58, nr_pages_mapped=0x5C, pincount=0x60, nr_pages=0x64,
     mm_id_mapcount=-1, mm_ids=-1, anon_exclusive=17, partially_mapped=-1, swapbacked=19, swapcache=12,
-    hugetlb_flag=8, page_mapcount=1,
+    hugetlb_flag=8, page_type_bytes=0, page_mapcount=1,
 )  # fmt: skip
 LAYOUT_V6_10 = LAYOUT_V6_8._replace(
     large_mapcount=0x50, entire_mapcount=0x54, nr_pages_mapped=0x58, pincount=0x5C, nr_pages=0x60,
-    anon_exclusive=16, swapbacked=18, swapcache=11, hugetlb_flag=-1,
+    anon_exclusive=16, swapbacked=18, swapcache=11, hugetlb_flag=-1, page_type_bytes=4,
 )  # fmt: skip
-LAYOUT_V6_12 = LAYOUT_V6_10._replace(anon_exclusive=11, partially_mapped=16, swapbacked=17, swapcache=10)
+LAYOUT_V6_12 = LAYOUT_V6_10._replace(
+    anon_exclusive=11, partially_mapped=16, swapbacked=17, swapcache=10, page_type_bytes=1
+)
 LAYOUT_V6_15 = LAYOUT_V6_12._replace(
     entire_mapcount=0x58, nr_pages_mapped=0x54, nr_pages=0x78, mm_id_mapcount=0x60, mm_ids=0x68
 )

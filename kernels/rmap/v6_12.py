@@ -10,11 +10,12 @@ from __future__ import annotations
 from kernels.abi import *
 from kernels.anon import *
 from kernels.atomic import *
-from kernels.deferred_split import deferred_split_folio_partially_mapped
+from kernels.deferred_split import defer_split
 from kernels.folio import *
 from kernels.hugetlb import *
 from kernels.mapcount import *
 from kernels.mm_types import *
+from kernels.rmap.v6_10 import folio_move_anon_rmap  # noqa: F401 - unchanged, part of this variant
 from kernels.vmstat import *
 
 BASE = "v6.10"
@@ -72,7 +73,7 @@ def folio_add_anon_rmap_ptes(folio, page, nr_pages, vma, address, flags):
     """Map nr_pages consecutive pages of an anonymous folio by PTEs (spec 6.6)."""
     mod_stat(LAYOUT, folio, __folio_add_rmap_ptes(folio, page, nr_pages), 0, vma)
     if flags & RMAP_EXCLUSIVE:
-        set_anon_exclusive(page, nr_pages, LAYOUT.anon_exclusive)
+        set_anon_exclusive(LAYOUT, page, nr_pages)
     mlock_small_folio(folio, vma)
 
 
@@ -93,19 +94,17 @@ def folio_add_anon_rmap_pmd(folio, page, vma, address, flags):
 def folio_add_new_anon_rmap(folio, vma, address, flags):
     """Map a whole new anonymous folio, by one PTE, PTEs or one PMD, without locked counters (spec 6.5)."""
     exclusive = flags & RMAP_EXCLUSIVE != 0
-    nr = 1
+    nr = folio_nr_pages(LAYOUT, folio)
     nr_pmdmapped = 0
     set_swapbacked(LAYOUT, folio, vma)
     folio_set_anon(folio, vma, address, flags)
     if not folio_test_large(folio):
-        map_new_anon_pages(folio, 1, exclusive, LAYOUT.anon_exclusive)
+        map_new_anon_page(LAYOUT, folio, exclusive)
     elif folio_large_order(folio) < HPAGE_PMD_ORDER:
-        nr = READ32(folio + LAYOUT.nr_pages)
-        map_new_anon_pages(folio, nr, exclusive, LAYOUT.anon_exclusive)
+        map_new_anon_pages(LAYOUT, folio, nr, exclusive)
         WRITE32(folio + LAYOUT.large_mapcount, nr - 1)
         WRITE32(folio + LAYOUT.nr_pages_mapped, nr)
     else:
-        nr = READ32(folio + LAYOUT.nr_pages)
         nr_pmdmapped = nr
         WRITE32(folio + LAYOUT.entire_mapcount, 0)
         WRITE32(folio + LAYOUT.large_mapcount, 0)
@@ -149,12 +148,12 @@ def folio_dup_file_rmap_pmd(folio, page, dst_vma):
 def __folio_try_dup_anon_rmap_ptes(folio, page, nr_pages, src_vma):
     """Spec 6.7, PTE level."""
     maybe_pinned = folio_needs_cow_for_dma(LAYOUT, folio, src_vma)
-    if maybe_pinned and any_anon_exclusive(page, nr_pages, LAYOUT.anon_exclusive):
+    if maybe_pinned and any_anon_exclusive(LAYOUT, page, nr_pages):
         return -EBUSY
     if not folio_test_large(folio):
-        dup_anon_pages(folio, 1, LAYOUT.anon_exclusive)
+        dup_anon_page(LAYOUT, folio)
         return 0
-    dup_anon_pages(page, nr_pages, LAYOUT.anon_exclusive)
+    dup_anon_pages(LAYOUT, page, nr_pages)
     atomic_add(nr_pages, folio + LAYOUT.large_mapcount)
     return 0
 
@@ -175,7 +174,7 @@ def folio_try_dup_anon_rmap_pte(folio, page, dst_vma, src_vma):
 def folio_try_dup_anon_rmap_pmd(folio, page, dst_vma, src_vma):
     """Duplicate a PMD mapping of an anonymous folio at fork (spec 6.7)."""
     maybe_pinned = folio_needs_cow_for_dma(LAYOUT, folio, src_vma)
-    if page_anon_exclusive(page, LAYOUT.anon_exclusive):
+    if page_anon_exclusive(LAYOUT, page):
         if maybe_pinned:
             return -EBUSY
         clear_bit(LAYOUT.anon_exclusive, page + FLAGS)
@@ -190,17 +189,7 @@ def folio_try_share_anon_rmap_pte(folio, page):
     return share_anon(LAYOUT, folio, page)
 
 
-@kernel(TRY_SHARE)
-def folio_try_share_anon_rmap_pmd(folio, page):
-    """Make an exclusive PMD-mapped folio shared, or -EBUSY (spec 6.8)."""
-    return share_anon(LAYOUT, folio, page)
-
-
-@helper
-def defer_split(folio, vma):
-    """Queue a partially mapped anonymous folio unless that was done before."""
-    if folio_test_anon(folio) and not test_bit(LAYOUT.partially_mapped, folio + FOLIO_FLAGS_1):
-        deferred_split_folio_partially_mapped(folio, vma, LAYOUT.swapcache, LAYOUT.partially_mapped)
+folio_try_share_anon_rmap_pmd = folio_try_share_anon_rmap_pte  # of a head page, which stands for all
 
 
 @helper
@@ -211,7 +200,7 @@ def __folio_remove_rmap_large(folio, page, nr_pages, vma):
     if nr > 0 and atomic_add_return(-nr, folio + LAYOUT.nr_pages_mapped) >= ENTIRELY_MAPPED:
         nr = 0
     if nr != 0 and READ32(folio + LAYOUT.nr_pages_mapped) != 0:
-        defer_split(folio, vma)
+        defer_split(LAYOUT, folio, vma)
     return nr
 
 
@@ -232,24 +221,12 @@ folio_remove_rmap_pte = pte_of(folio_remove_rmap_ptes)
 @kernel(PMD)
 def folio_remove_rmap_pmd(folio, page, vma):
     """Take down a PMD mapping of a folio of either kind (spec 6.11)."""
-    nr = 0
-    nr_pmdmapped = 0
     atomic_dec(folio + LAYOUT.large_mapcount)
-    if atomic_dec_and_negative(folio + LAYOUT.entire_mapcount):
-        mapped = atomic_add_return(-ENTIRELY_MAPPED, folio + LAYOUT.nr_pages_mapped)
-        if mapped < ENTIRELY_MAPPED:
-            nr_pmdmapped = READ32(folio + LAYOUT.nr_pages)
-            nr = max(0, nr_pmdmapped - (mapped & FOLIO_PAGES_MAPPED))  # below 0: raced with an add
+    nr, nr_pmdmapped = unmap_entirely(LAYOUT, folio)
     if nr != 0 and nr < nr_pmdmapped:
-        defer_split(folio, vma)
+        defer_split(LAYOUT, folio, vma)
     mod_stat(LAYOUT, folio, -nr, -nr_pmdmapped, vma)
     munlock_vma_folio(folio, vma)
-
-
-@kernel(MOVE)
-def folio_move_anon_rmap(folio, vma):
-    """Make the folio the vma's own: one plain store of mapping (spec 6.13)."""
-    WRITE64(folio + MAPPING, READ64(vma + VM_ANON_VMA) + PAGE_MAPPING_ANON)
 
 
 @kernel(HUGETLB_ADD_NEW)
@@ -267,7 +244,7 @@ def hugetlb_add_anon_rmap(folio, vma, address, flags):
 @kernel(HUGETLB_TRY_DUP)
 def hugetlb_try_dup_anon_rmap(folio, vma):
     """Duplicate the mapping of an anonymous hugetlb folio at fork, or -EBUSY (spec 6.4)."""
-    exclusive = page_anon_exclusive(folio, LAYOUT.anon_exclusive)
+    exclusive = page_anon_exclusive(LAYOUT, folio)
     return hugetlb_try_dup_anon(LAYOUT, folio, vma, exclusive)
 
 

@@ -82,7 +82,7 @@ class Oracle:
         """Pages newly mapped and newly PMD-mapped."""
         if op.path == "pmd":
             return self._add_pmd(folio, vma)
-        first = self._raise_mapcounts(folio, op)
+        first = self._raise_mapcounts(folio, op.pages)
         if folio.spec.order == 0:
             return first, 0
         folio.nr_mapped += first
@@ -91,13 +91,13 @@ class Oracle:
             return (folio.spec.nr_pages if mapped == op.nr else 0), 0
         return (first if folio.nr_mapped < ENTIRELY_MAPPED else 0), 0
 
-    def _raise_mapcounts(self, folio: Folio, op: Operation) -> int:
+    def _raise_mapcounts(self, folio: Folio, pages: range) -> int:
         """One more mapping of each page; how many have their first."""
         if folio.spec.order > 0 and not self.layout.page_mapcount:
             return 0
-        for page in op.pages:
+        for page in pages:
             folio.mapcounts[page] += 1
-        return sum(folio.mapcounts[page] == 0 for page in op.pages)
+        return sum(folio.mapcounts[page] == 0 for page in pages)
 
     def _add_pmd(self, folio: Folio, vma: Vma) -> tuple[int, int]:
         npages = folio.spec.nr_pages
@@ -159,12 +159,13 @@ class Oracle:
             folio.entire += 1
             folio.owner_add(1, vma.spec.mm_id)
         else:
-            self._dup_ptes(folio, op, vma)
+            pages = range(folio.spec.nr_pages) if op.path == "pmd" else op.pages
+            self._dup_ptes(folio, pages, vma)
 
-    def _dup_ptes(self, folio: Folio, op: Operation, vma: Vma) -> None:
-        self._raise_mapcounts(folio, op)
+    def _dup_ptes(self, folio: Folio, pages: range, vma: Vma) -> None:
+        self._raise_mapcounts(folio, pages)
         if folio.spec.order > 0:
-            folio.owner_add(op.nr, vma.spec.mm_id)
+            folio.owner_add(len(pages), vma.spec.mm_id)
 
     def _try_dup_anon(self, folio: Folio, op: Operation, vma: Vma) -> int:
         pages = range(1) if op.path == "pmd" else op.pages
@@ -176,7 +177,7 @@ class Oracle:
             folio.entire += 1
             folio.owner_add(1, vma.spec.mm_id)
         else:
-            self._dup_ptes(folio, op, vma)
+            self._dup_ptes(folio, op.pages, vma)
         return 0
 
     def _must_copy(self, folio: Folio, op: Operation) -> bool:

@@ -26,7 +26,7 @@ def _check(job: dict[str, Any]) -> str:
     extra = {name: Path(path) for name, path in job["extra"].items()}
     abi.use_cache(processes.cache_directory(), *extra.values())
     found = variants.discover(extra)
-    return str(check.check(variants.load(found[job["name"]]), seed=job.get("seed", 1)))
+    return str(check.check(found[job["name"]], seed=job.get("seed", 1)))
 
 
 def _count(job: dict[str, Any]) -> str:

@@ -117,7 +117,7 @@ class Engine:
                     self._bury(worker)
                 self.progress.update("calibrate", len(self.state.tuning), total)
 
-    def _measure(self, processes: int) -> None:
+    def _measure(self, processes: int, stage: str = "measure") -> None:
         """Fresh processes over all blocks that lack some, one a CPU at a time."""
         total = processes * len(self.plan.blocks)
         while self._missing(processes) or self.workers:
@@ -133,13 +133,13 @@ class Engine:
             for worker in self._finished():
                 self.durations.append(time.monotonic() - self.started)
                 self._bury(worker)
-            self.progress.update("measure", sum(self.done.values()), total)
+            self.progress.update(stage, sum(self.done.values()), total)
 
     def _replace(self) -> None:
         """Measure a block once more for every process whose rounds the yardstick drop rule took away."""
         for block, lost in self._disturbed().items():
             self.done[block] = min(self.done[block], self.settings.processes) - lost
-        self._measure(self.settings.processes)
+        self._measure(self.settings.processes, "measure again what was disturbed")
 
     def _disturbed(self) -> dict[int, int]:
         lost = {}

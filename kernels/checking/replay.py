@@ -200,9 +200,8 @@ class Replay:
         return f"{name}({', '.join(words)})"
 
     def _wrong(self, op: Operation, counter: str, expected: object, found: object) -> None:
-        raise Mismatch(
-            f"{self.describe(op)}, call {self.calls}{self.about}: {counter}: expected {expected}, found {found}"
-        )
+        where = f"{self.describe(op)}, call {self.calls}{self.about}"
+        raise Mismatch(f"{where}: {counter}: expected {expected}, found {found}")
 
     def _compare(self, op: Operation, counter: str, expected: object, found: object) -> None:
         if expected != found:

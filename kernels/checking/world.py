@@ -1,4 +1,4 @@
-"""Real memory to replay operations on: folios in a memmap, vmas in a machine, and what else must not change."""
+"""Real memory to replay operations on: folios in a memmap, vmas in a machine, and what must not change."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kernels.checking.model import Vma
 from kernels.checking.operations import VMAS, FolioSpec
 from kernels.memmap import FolioState, Machine, Memmap, Words, get, put, put32
 from kernels.mm_types import (
+    ANON_VMA_ROOT,
     DEFERRED_LIST,
     FLAGS,
     FOLIO_FLAGS_1,
@@ -24,7 +25,6 @@ from kernels.mm_types import (
     PRIVATE,
     REFCOUNT,
     VM_ANON_VMA,
-    ANON_VMA_ROOT,
     Layout,
 )
 
@@ -39,9 +39,9 @@ class World:
         self.machine = Machine(cpus=2)
         self.mms = {spec.mm_id: self.machine.mm(spec.mm_id) for spec in VMAS}
         self.vma_at = {}
-        for spec in VMAS:
-            put(self.mms[spec.mm_id] + MM_FLAGS, spec.pinned << MMF_HAS_PINNED)
-            self.vma_at[spec.name] = self.machine.vma(self.mms[spec.mm_id], spec.cpu, spec.start, spec.flags)
+        for vma in VMAS:
+            put(self.mms[vma.mm_id] + MM_FLAGS, vma.pinned << MMF_HAS_PINNED)
+            self.vma_at[vma.name] = self.machine.vma(self.mms[vma.mm_id], vma.cpu, vma.start, vma.flags)
         biggest = max(spec.nr_pages for spec in specs)
         self.memmap = Memmap(layout, biggest * len(specs))
         self.heads = [self.memmap.address + i * biggest * PAGE_BYTES for i in range(len(specs))]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
@@ -17,6 +18,7 @@ from bench.show.rows import Subject, is_plain, rank, variant_of
 from bench.show.table import NONE, percent
 
 APART = 0.4  # between two paths of one variant, in rows
+LEAST_SPAN = 0.06  # of the figures themselves: less than that is not worth a whole axis
 
 
 def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
@@ -56,8 +58,18 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequen
     spec = axes.get_subplotspec()
     axes.tick_params(labelleft=spec is None or spec.is_first_col())
     axes.set_ylim(len(variants) - 0.5, -0.5)
-    axes.margins(x=0.12)
+    _at_least_wide(axes)
     axes.set_xlabel("ns a page")
+
+
+def _at_least_wide(axes: Axes) -> None:
+    """Leave room at the sides, and do not blow up differences that are nothing to look at."""
+    low, high = axes.get_xlim()
+    middle = (low + high) / 2
+    half = max(0.56 * (high - low), LEAST_SPAN / 2 * middle)
+    axes.set_xlim(middle - half, middle + half)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
 
 
 def _point(axes: Axes, samples: Samples, case: Case, y: float) -> None:

@@ -45,7 +45,7 @@ def replay(variant: Variant, folios: list[FolioSpec], operations: list[Operation
 def check(file: VariantFile, seed: int = 0) -> Summary:
     """Mismatch, with call, arguments, counter, expected and found, if the variant is wrong."""
     variant = Variant(file)
-    directed = list(scenarios(RULES[file.generation], file.anon_orders, file.file_orders))
+    directed = list(scenarios(RULES[variant.generation], file.anon_orders, file.file_orders))
     calls = sum(_directed(variant, scenario) for scenario in directed)
     calls += sum(interleaving(variant, f"{seed}/{number}") for number in range(INTERLEAVINGS))
     return Summary(calls, len(directed), INTERLEAVINGS, _threads(variant))

@@ -78,8 +78,15 @@ def _inherit(file: VariantFile, files: Mapping[str, VariantFile]) -> VariantFile
         file,
         anon_orders=next((f.anon_orders for f in line if f.anon_orders), ()),
         file_orders=next((f.file_orders for f in line if f.file_orders), ()),
-        generation=next((f.name for f in line if f.name in GENERATIONS), ""),
+        generation=_generation(file, line),
     )
+
+
+def _generation(file: VariantFile, line: list[VariantFile]) -> str:
+    """The nearest generation among the file's ancestors that has its interface."""
+    found = next((f.name for f in line if f.name in GENERATIONS), "")
+    legacy = found == GENERATIONS[0] and file.name != found
+    return "v6.8" if legacy and "page_remove_rmap" not in file.functions else found
 
 
 def _ancestry(file: VariantFile, files: Mapping[str, VariantFile]) -> Iterator[VariantFile]:

@@ -14,9 +14,9 @@ from kernels.checking.invariants import Seen, violated, violated_by_statistics
 from kernels.checking.model import Folio
 from kernels.checking.operations import OUTSIDE_CALLS, FolioSpec, Operation
 from kernels.checking.world import PAGE_CACHE_MAPPING, World
-from kernels.mm_types import PAGE_BYTES, PAGE_MAPPING_ANON
+from kernels.mm_types import PAGE_BYTES, PAGE_MAPPING_ANON, Layout
 from kernels.reference import Oracle
-from kernels.variants import VariantFile, load
+from kernels.variants import GENERATIONS, VariantFile, discover, load
 
 NAMES = {
     "mapcounts": "_mapcount",
@@ -48,6 +48,7 @@ class Variant:
         self.file = file
         self.module = load(file)
         self.layout = self.module.LAYOUT
+        self.generation = generation_of(file, self.layout)
         self.function = cache(self._function)
 
     def _function(self, name: str) -> Any:
@@ -65,6 +66,19 @@ class Variant:
             yield from (single for single in op.one_by_one() if self.resolve(single))
 
 
+def generation_of(file: VariantFile, layout: Layout) -> str:
+    """The generation whose rules hold: that of BASE, but of a copy of a generation's file its own."""
+    if file.name in GENERATIONS or layout == _layout(file.generation):
+        return file.generation
+    return next((name for name in GENERATIONS if layout == _layout(name)), file.generation)
+
+
+@cache
+def _layout(generation: str) -> Layout:
+    layout: Layout = load(discover()[generation]).LAYOUT
+    return layout
+
+
 class Replay:
     """One variant working on some folios beside the oracle; `do` raises Mismatch where they differ."""
 
@@ -72,7 +86,7 @@ class Replay:
         self.variant, self.specs, self.about = variant, specs, about
         self.world = World(variant.layout, specs)
         self.folios = [Folio(spec, variant.layout) for spec in specs]
-        self.oracle = Oracle(variant.layout, variant.file.generation, self.folios, self.world.vmas())
+        self.oracle = Oracle(variant.layout, variant.generation, self.folios, self.world.vmas())
         self.mappings = allocate(specs)
         self.pins = [0] * len(specs)
         self.beside = [0] * len(specs)  # references that are neither mappings nor pins

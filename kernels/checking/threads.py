@@ -20,7 +20,7 @@ from kernels.checking.replay import NAMES, Mismatch, Replay, Variant
 from kernels.memmap import Memory, get, put
 from kernels.mm_types import HPAGE_PMD_ORDER, PAGE_BYTES, RMAP_EXCLUSIVE
 
-PASSES = {0: 200_000, 4: 40_000, HPAGE_PMD_ORDER: 150_000}  # of a pair of calls, by order: some 20 ms
+PASSES = {0: 100_000, 4: 15_000, HPAGE_PMD_ORDER: 100_000}  # of a pair of calls, by order: some 10 ms
 TRIES = 5  # until the threads were seen to run at the same time
 PATIENCE = 20  # seconds until two threads are taken to wait for each other for ever
 

@@ -9,7 +9,7 @@ import numpy as np
 from kernels import vmstat
 from kernels.checking.model import Vma
 from kernels.checking.operations import VMAS, FolioSpec
-from kernels.memmap import FolioState, Machine, Memmap, Words, get, put, put32
+from kernels.memmap import FolioState, Machine, Memmap, Words, get, get32, put, put32
 from kernels.mm_types import (
     ANON_VMA_ROOT,
     DEFERRED_LIST,
@@ -138,6 +138,9 @@ class World:
         found["mlocked"] = machine.event(vmstat.PCPU_MLOCKED)
         found["munlocked"] = machine.event(vmstat.PCPU_MUNLOCKED)
         found["queue_len"] = machine.queue_len()
+        found["preemption count"] = machine.event(vmstat.PCPU_PREEMPT_COUNT)
+        found["RCU nesting"] = machine.event(vmstat.PCPU_RCU_NESTING)
+        found["split queue's lock"] = get32(machine.memcg + vmstat.MEMCG_SPLIT_QUEUE)
         return {name: value for name, value in found.items() if value}
 
     def memcg_statistics(self) -> dict[str, int]:

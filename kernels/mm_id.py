@@ -15,28 +15,28 @@ MM_ID_DUMMY = 0
 
 
 @helper
-def folio_lock_large_mapcount(layout, folio, preempt_count):
+def preempt_count_add(vma, value):
+    """Change the preemption count of the CPU that runs the caller."""
+    this_cpu_add(READ64(vma + VM_PERCPU) + PCPU_PREEMPT_COUNT, value)
+
+
+@helper
+def folio_lock_large_mapcount(layout, folio, vma):
     """Take the bit lock, preemption off; a waiter spins on plain loads with preemption on (spec 14.8)."""
-    this_cpu_add(preempt_count, 1)
+    preempt_count_add(vma, 1)
     while test_and_set_bit31_lock(folio + layout.mm_ids):
-        this_cpu_add(preempt_count, -1)
+        preempt_count_add(vma, -1)
         cpu_relax()
         while test_bit(MM_IDS_LOCK_BIT, folio + layout.mm_ids):
             cpu_relax()
-        this_cpu_add(preempt_count, 1)
+        preempt_count_add(vma, 1)
 
 
 @helper
-def folio_unlock_large_mapcount(layout, folio, preempt_count):
+def folio_unlock_large_mapcount(layout, folio, vma):
     """Release the bit lock by an unlocked read-modify-write, preemption on."""
     clear_bit31_unlock(folio + layout.mm_ids)
-    this_cpu_add(preempt_count, -1)
-
-
-@helper
-def this_cpu_preempt_count(vma):
-    """Address of the preemption count of the CPU that runs the caller."""
-    return READ64(vma + VM_PERCPU) + PCPU_PREEMPT_COUNT
+    preempt_count_add(vma, -1)
 
 
 @helper
@@ -74,19 +74,16 @@ def vma_mm_id(vma):
 def add_to_owner(layout, folio, nr_pages, mapcount, mm_id):
     """Count nr_pages mappings for the mm, under the lock; `mapcount` is the new _large_mapcount."""
     counts = folio + layout.mm_id_mapcount
-    first = folio_mm_id(layout, folio, 0)
-    if first == mm_id:
+    if folio_mm_id(layout, folio, 0) == mm_id:
         WRITE32(counts, READ32(counts) + nr_pages)
-        return
-    second = folio_mm_id(layout, folio, 1)
-    if second == mm_id:
+    elif folio_mm_id(layout, folio, 1) == mm_id:
         WRITE32(counts + 4, READ32(counts + 4) + nr_pages)
-    elif first == MM_ID_DUMMY:
+    elif folio_mm_id(layout, folio, 0) == MM_ID_DUMMY:
         folio_set_mm_id(layout, folio, 0, mm_id)
         WRITE32(counts, nr_pages - 1)
         if mapcount != nr_pages - 1:
             folio_set_maybe_shared(layout, folio)
-    elif second == MM_ID_DUMMY:
+    elif folio_mm_id(layout, folio, 1) == MM_ID_DUMMY:
         folio_set_mm_id(layout, folio, 1, mm_id)
         WRITE32(counts + 4, nr_pages - 1)
         folio_set_maybe_shared(layout, folio)
@@ -122,12 +119,11 @@ def sub_from_owner(layout, folio, nr_pages, mapcount, mm_id):
 def folio_add_large_mapcount(layout, folio, nr_pages, vma):
     """OWNER-ADD: nr_pages mappings more by the vma's mm; the number of mappings there are now."""
     mm_id = vma_mm_id(vma)
-    preempt_count = this_cpu_preempt_count(vma)
-    folio_lock_large_mapcount(layout, folio, preempt_count)
+    folio_lock_large_mapcount(layout, folio, vma)
     mapcount = READ32(folio + layout.large_mapcount) + nr_pages
     WRITE32(folio + layout.large_mapcount, mapcount)
     add_to_owner(layout, folio, nr_pages, mapcount, mm_id)
-    folio_unlock_large_mapcount(layout, folio, preempt_count)
+    folio_unlock_large_mapcount(layout, folio, vma)
     return mapcount + 1
 
 
@@ -135,12 +131,11 @@ def folio_add_large_mapcount(layout, folio, nr_pages, vma):
 def folio_sub_large_mapcount(layout, folio, nr_pages, vma):
     """OWNER-SUB: nr_pages mappings of the vma's mm less; the number of mappings that are left."""
     mm_id = vma_mm_id(vma)
-    preempt_count = this_cpu_preempt_count(vma)
-    folio_lock_large_mapcount(layout, folio, preempt_count)
+    folio_lock_large_mapcount(layout, folio, vma)
     mapcount = READ32(folio + layout.large_mapcount) - nr_pages
     WRITE32(folio + layout.large_mapcount, mapcount)
     sub_from_owner(layout, folio, nr_pages, mapcount, mm_id)
-    folio_unlock_large_mapcount(layout, folio, preempt_count)
+    folio_unlock_large_mapcount(layout, folio, vma)
     return mapcount + 1
 
 

@@ -135,7 +135,7 @@ def helper(function: Callable[..., Any]) -> Any:
 
 
 def side_effect(function: Callable[..., Any]) -> Any:
-    """Declare a void helper that is called out of line and counted apart from the call (statistics, queues)."""
+    """Declare a void helper that is called out of line and counted apart from the call (statistics...)."""
     if not INTERPRETED:
         from kernels.entry import out_of_line
 
@@ -204,7 +204,7 @@ def use_cache(root: Path, *extra: Path) -> Path:
     """
     directory = root / digest(*extra)
     if not INTERPRETED:
-        import numba
+        from numba import config
 
-        numba.config.CACHE_DIR = str(directory)
+        config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]  # set at run time
     return directory

@@ -105,7 +105,8 @@ def entry(kernel: Any, pad: int = 0) -> Any:
 
 def _forget(name: str) -> bool:
     """Remove the cache entries of a function; were there any?"""
-    broken = list(Path(config.CACHE_DIR).rglob(f"*.{name}-*"))
+    directory = Path(config.CACHE_DIR)  # type: ignore[attr-defined]  # set at run time
+    broken = list(directory.rglob(f"*.{name}-*"))
     for path in broken:
         path.unlink(missing_ok=True)
     return bool(broken)

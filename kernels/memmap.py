@@ -46,7 +46,7 @@ class FolioState(NamedTuple):
     anon_exclusive: tuple[bool, ...]
     refcount: int
     mapping: int
-    index: int
+    index: int  # type: ignore[assignment]  # as the kernel calls it; it hides a method of tuple
     swapbacked: bool
     entire_mapcount: int | None
     large_mapcount: int | None

@@ -36,8 +36,10 @@ def test_every_case_is_read_back_from_its_name(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "call", "call/", "nolevel/remove", "call/remove/order", "call/remove/order=", "call/remove/colour=red",
-     "call/remove/order=1/order=2", "=/=", "call//order=4"],
+    [
+        "", "call", "call/", "nolevel/remove", "call/remove/order", "call/remove/order=",
+        "call/remove/colour=red", "call/remove/order=1/order=2", "=/=", "call//order=4",
+    ],
 )  # fmt: skip
 def test_what_is_no_case_name_is_refused(name: str) -> None:
     """The message repeats the name."""

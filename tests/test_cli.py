@@ -180,8 +180,10 @@ def _template() -> str:
 VARIANTS = {
     "syntax error": ("def broken(:\n", ("mine.py:1",)),
     "exception at import": ('"""Mine."""\nBASE = "v6.12"\nx = 1 / 0\n', ("mine.py:3", "ZeroDivisionError")),
-    "missing function": ('"""Mine."""\nfrom kernels.mm_types import *\nBASE = "v6.12"\nLAYOUT = LAYOUT_V6_12\n',
-                         ("mine.py", "folio_add_new_anon_rmap")),
+    "missing function": (
+        '"""Mine."""\nfrom kernels.mm_types import *\nBASE = "v6.12"\nLAYOUT = LAYOUT_V6_12\n',
+        ("mine.py", "folio_add_new_anon_rmap"),
+    ),
     "unknown base": ('"""Mine."""\nBASE = "v9.9"\n', ("mine.py", "v9.9", "v6.12")),
     "no text": ("", ("mine.py",)),
 }  # fmt: skip

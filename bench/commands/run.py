@@ -85,10 +85,10 @@ def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
     """Everything that can be refused is refused here, before anything is measured."""
     module, extra = lane(args.lane), options.variants(args)
     chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    if args.output:
+        results.check_writable(args.output, args.force)
     target = _target(args.output)
     settings = _settings(args)
-    if args.output:
-        results.check_writable(target.result, args.force)
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {

@@ -11,13 +11,15 @@ SLOWER = 0.03  # above the quiet level: the machine was busy with something else
 QUIET = 10  # percentile of all rounds that is taken for the quiet level
 
 
-def kept_rounds(yardstick: Sequence[Sequence[float] | np.ndarray]) -> list[np.ndarray]:
+def kept_rounds(yardstick: Sequence[Sequence[float | None] | np.ndarray]) -> list[np.ndarray]:
     """For each process a mask of the rounds to keep; `yardstick` has its times, one row a process.
 
-    A round counts if its yardstick is at most 3 % above the 10th percentile over all processes.
+    A round counts if its yardstick is at most 3 % above the 10th percentile over all processes; all count
+    where the yardstick itself failed and left no times.
     """
     rows = [np.asarray(row, dtype=float) for row in yardstick]
-    if not any(row.size for row in rows):
-        return [row > 0 for row in rows]
-    limit = float(np.percentile(np.concatenate(rows), QUIET)) * (1 + SLOWER)
+    times = np.concatenate([row[~np.isnan(row)] for row in rows]) if rows else np.array([])
+    if not times.size:
+        return [np.ones(row.size, dtype=bool) for row in rows]
+    limit = float(np.percentile(times, QUIET)) * (1 + SLOWER)
     return [row <= limit for row in rows]

@@ -129,8 +129,14 @@ def _block(family: Family, order: int, files: dict[str, VariantFile], wanted: se
     arms = [arm for arm in arms if any(arm.cases)]
     if not arms:
         return None
-    groups = [next((Case.parse(arm.cases[i]).group for arm in arms if arm.cases[i]), None) for i in (0, 1)]
+    groups = [_group(arms, place) for place in (0, 1)]
     return Block(f"{family.name}/order={order}", (*arms, *_controls(arms, groups, family, order)))
+
+
+def _group(arms: list[Arm], place: int) -> Case | None:
+    """What the cases at a place of the arms (the call, its inverse) are compared within."""
+    names = (arm.cases[place] for arm in arms)
+    return next((Case.parse(name).group for name in names if name), None)
 
 
 def _case_arm(file: VariantFile, family: Family, path: str, order: int) -> Arm:

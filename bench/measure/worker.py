@@ -141,7 +141,7 @@ def _ready_arms(
 def _round(
     block: Block, number: int, arms: dict[int, Timed], rng: random.Random, write: Writer
 ) -> list[float | None]:
-    """Every arm once, in random order; values in the order of the plan, to six digits."""
+    """Every arm once, in random order; values in the order of the plan, to six digits (None: none)."""
     order = list(arms)
     rng.shuffle(order)
     timed: dict[int, tuple[float, ...]] = {}
@@ -153,8 +153,9 @@ def _round(
             timed[index] = got
     values: list[float | None] = []
     for index, planned in enumerate(block.arms):
-        row = timed.get(index, (0.0,) * len(planned.cases))
-        values += [float(f"{value:.6g}") if case else None for case, value in zip(planned.cases, row)]
+        row = timed.get(index, (None,) * len(planned.cases))
+        wanted = (value if case else None for case, value in zip(planned.cases, row))
+        values += [None if value is None else float(f"{value:.6g}") for value in wanted]
     return values
 
 

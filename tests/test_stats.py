@@ -131,7 +131,7 @@ def test_what_dropping_changes_is_flagged() -> None:
     busy = [[1.0] * 40 + [1.03] * 50] * 5
     found = compare(sample(*busy, kept=kept), sample(*[[1.0] * 90] * 5, kept=kept))
     assert found.ratio == 1 and found.unfiltered == pytest.approx(1.03)
-    assert found.has("STATE") and "+3.0" in found.notes[0].text
+    assert found.has("STATE") and "+3.0" in found.notes[0].detail
 
 
 def test_processes_without_enough_quiet_rounds_are_left_out() -> None:

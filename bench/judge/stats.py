@@ -21,10 +21,11 @@ STATE_MARGIN = 0.01  # of a log ratio: how far dropping rounds may move an estim
 
 
 class Note(NamedTuple):
-    """Something to know about a figure: a word for programs, a sentence for people."""
+    """Something to know about a figure: a word for programs, a sentence for people, what this figure adds."""
 
     word: str
     text: str
+    detail: str = ""
 
 
 UNPAIRED = Note("UNPAIRED", "not measured in the same rounds: drift is not cancelled")
@@ -191,8 +192,8 @@ def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = S
         a, b = _logs(sample), _logs(base)
         estimate, unfiltered = estimate_difference(a, b), _mean(_all_logs(sample)) - _mean(_all_logs(base))
         used, notes = min(len(a), len(b)), [UNPAIRED]
-    if used < LEAST_PROCESSES:
-        notes.append(Note("FEW", f"{used} processes are fewer than {LEAST_PROCESSES}: no interval"))
+    if used < LEAST_PROCESSES and not any(note.word == "UNMEASURABLE" for note in notes):
+        notes.append(Note("FEW", f"fewer than {LEAST_PROCESSES} processes give no interval", f"{used}"))
     if abs(unfiltered - estimate.mean) > margin:
         notes.append(_state(unfiltered, estimate.mean))
     interval = t_interval(estimate) if used >= LEAST_PROCESSES else None
@@ -255,12 +256,15 @@ def _deviation(logs: Sequence[float], estimate: _Estimate) -> float:
 
 
 def _left_out(used: int, whole: int) -> list[Note]:
-    text = f"{whole - used} of {whole} processes left out: too few quiet rounds, or rounds that do not match"
+    if used == whole:
+        return []
     if used < LEAST_PROCESSES <= whole:
-        return [Note("UNMEASURABLE", text)]
-    return [Note("LEFT-OUT", text)] if used < whole else []
+        text = f"fewer than {LEAST_PROCESSES} processes had enough quiet rounds: no interval"
+        return [Note("UNMEASURABLE", text, f"{used} of {whole}")]
+    text = "processes with too few quiet rounds, or with rounds that do not match, were left out"
+    return [Note("LEFT-OUT", text, f"{whole - used} of {whole}")]
 
 
 def _state(unfiltered: float, filtered: float) -> Note:
-    both = f"{math.expm1(unfiltered):+.1%} with the disturbed rounds, {math.expm1(filtered):+.1%} without"
-    return Note("STATE", f"{both}: depends on what else the machine was doing")
+    text = "the machine's other work matters: figures with the disturbed rounds differ"
+    return Note("STATE", text, f"{math.expm1(unfiltered):+.1%} for {math.expm1(filtered):+.1%}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.case import Case
 from bench.judge.controls import Controls, Positive
-from bench.judge.stats import Comparison, Note, Samples
+from bench.judge.stats import Comparison, Samples
 from bench.show.rows import EMPTY, Row
 from bench.show.table import interval, nanoseconds, percent, size
 
@@ -86,16 +86,17 @@ def _span(numbers: set[int]) -> str:
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:
-    """Notes of all rows, equal ones once."""
-    by_note: dict[Note, list[str]] = {}
+    """Notes of all rows, a line for each kind."""
+    by_note: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for note in row.comparison.notes if row.comparison else ():
-            by_note.setdefault(note, []).append(row.label)
+            detail = f" ({note.detail})" if note.detail else ""
+            by_note.setdefault((note.word, note.text), []).append(row.label + detail)
     missing: dict[str, list[str]] = {}
     for row in rows:
         if row.base and row.comparison is None:
             missing.setdefault(row.base, []).append(row.label)
-    notes = [f"! {_where(labels, rows)}: {note.word}: {note.text}" for note, labels in by_note.items()]
+    notes = [f"! {word} at {_where(labels, rows)}: {text}" for (word, text), labels in by_note.items()]
     return notes + [
         f"! {_where(labels, rows)}: to be compared with {base}, which is not in the file"
         for base, labels in missing.items()
@@ -103,4 +104,5 @@ def _warnings(rows: Sequence[Row]) -> list[str]:
 
 
 def _where(labels: Sequence[str], rows: Sequence[Row]) -> str:
-    return "all sizes" if len(labels) == len(rows) > 1 else ", ".join(labels)
+    every = len(rows) > 1 and list(labels) == [row.label for row in rows]
+    return "all sizes" if every else ", ".join(labels)

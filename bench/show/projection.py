@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from bench.show.rows import rank as variant_rank
 from bench.show.table import NONE, Table, interval, nanoseconds, percent, size
 
 PATHS = ("pte", "ptes", "pmd", "folio", "default")  # columns in this order
+MOST_NAMED = 2  # cases named in a footnote; of more it says how many
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,14 @@ def _cells(samples: Samples, case: Case | None, found: Comparison | None, with_b
 
 
 def _notes(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
-    """What to know about the comparisons, said once with how many it concerns."""
-    said = Counter(
-        note.text if note.word in ("UNPAIRED", "FEW") else f"{found.case.name}: {note.word}: {note.text}"
-        for found in comparisons
-        for note in found.notes
-    )
-    return tuple(f"! {text}" + (f" ({count} figures)" if count > 1 else "") for text, count in said.items())
+    """What to know about the comparisons, a line for each kind, with what it concerns if that is little."""
+    concerned: dict[tuple[str, str], list[str]] = {}
+    for found in comparisons:
+        for note in found.notes:
+            detail = f" ({note.detail})" if note.detail else ""
+            concerned.setdefault((note.word, note.text), []).append(found.case.name + detail)
+    return tuple(f"! {word}, {_few(names)}: {text}" for (word, text), names in concerned.items())
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} figures"

@@ -15,6 +15,17 @@ INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 ROOT = Path(__file__).parent
 
 
+# Only C entries are ever called (kernels.entry): numba's wrappers would double the time of compiling.
+_INLINED: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "boundscheck": False,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+
+
 class KernelError(Exception):
     """A variant file breaks a rule of this module; the message says which function and how."""
 
@@ -131,7 +142,7 @@ def helper(function: Callable[..., Any]) -> Any:
         return function
     from numba import njit
 
-    return njit(nogil=True, error_model="numpy", boundscheck=False, forceinline=True)(function)
+    return njit(**_INLINED)(function)
 
 
 def side_effect(function: Callable[..., Any]) -> Any:

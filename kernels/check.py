@@ -25,13 +25,7 @@ class Summary:
     calls: int
     scenarios: int
     interleavings: int
-    threads: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.calls} calls in {self.scenarios} scenarios and {self.interleavings} random interleavings "
-            f"agree with the oracle; {self.threads}"
-        )
+    threads: str  # what two threads did, for people
 
 
 def replay(variant: Variant, folios: list[FolioSpec], operations: list[Operation], about: str = "") -> Replay:

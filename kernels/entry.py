@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.extending import intrinsic
 
+_CACHED: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
 I64, VOID = ir.IntType(64), ir.VoidType()
 
 
@@ -94,7 +95,7 @@ def entry(kernel: Any, pad: int = 0) -> Any:
     source = f"{lines}def {name}():\n    return c_entry(kernel, {pad})\n"
     namespace = {"c_entry": c_entry, "kernel": kernel, "__name__": function.__module__}
     exec(compile(source, function.__code__.co_filename, "exec"), namespace)
-    compiled = njit(types.int64(), cache=True, nogil=True)
+    compiled = njit(types.int64(), **_CACHED)
     try:
         return compiled(namespace[name])
     except Exception:

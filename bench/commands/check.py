@@ -10,13 +10,15 @@ from bench.lanes import lane
 EXAMPLES = """examples:
   rmapbench check                        every variant
   rmapbench check v6.12                  one
-  rmapbench check --variant mine=my.py mine
+  rmapbench check --variant mine=my.py   your own only
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("names", nargs="*", metavar="VARIANT", help="variants to check (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="what to check (default: the variants of --variant, or all)"
+    )
     options.add_variants(parser)
     parser.epilog = EXAMPLES
 

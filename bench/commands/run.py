@@ -123,10 +123,7 @@ def _target(output: Path | None) -> Target:
 def _settings(args: argparse.Namespace) -> Settings:
     cpus = usable_cpus()
     if args.affinity:
-        wanted = parse_cpu_list(args.affinity)
-        if not wanted or set(wanted) - set(cpus):
-            raise UsageError(f"--affinity {args.affinity}: this process may use CPUs {format_cpu_list(cpus)}")
-        cpus = wanted
+        cpus = _chosen(args.affinity, cpus)
     return Settings(
         processes=args.processes or DEFAULT,
         rounds=args.rounds,
@@ -135,6 +132,17 @@ def _settings(args: argparse.Namespace) -> Settings:
         timeout=args.timeout,
         cpus=tuple(cpus[:MOST_WORKERS]),
     )
+
+
+def _chosen(text: str, cpus: list[int]) -> list[int]:
+    """The CPUs that --affinity names; UsageError if it names none, or others than these."""
+    try:
+        wanted = parse_cpu_list(text)
+    except ValueError:
+        wanted = []
+    if not wanted or set(wanted) - set(cpus):
+        raise UsageError(f"--affinity {text}: this process may use CPUs {format_cpu_list(cpus)}")
+    return wanted
 
 
 def _show(measured: results.Results, target: Target) -> None:

@@ -1,15 +1,18 @@
-"""Where a worker runs and what disturbed it there: CPUs, pinning, stolen time, switches and faults."""
+"""Where a worker runs, how long, and what disturbed it: CPUs, pinning, stolen time, switches, faults."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import signal
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
 
 ROOT = Path("/")
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def parse_cpu_list(text: str) -> list[int]:
@@ -55,6 +58,11 @@ def pin(cpu: int) -> None:
     except (OSError, ValueError, OverflowError) as error:
         allowed = format_cpu_list(list(os.sched_getaffinity(0)))
         raise UsageError(f"cannot run on CPU {cpu} ({error}); allowed here: {allowed}") from error
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def steal_time(cpu: int | None = None, root: Path = ROOT) -> float:

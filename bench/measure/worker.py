@@ -5,7 +5,6 @@ Started as `python -m bench.measure.worker`; it prints nothing and dies with its
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import gc
 import importlib
@@ -17,11 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.measure.affinity import Counters, pin
+from bench.measure.affinity import Counters, die_with_parent, pin
 from bench.measure.journal import Writer
 from bench.measure.plan import Block, Plan
 
-PR_SET_PDEATHSIG = 1
 HOUSEKEEPING = 2  # rounds run and thrown away before the first one counts
 
 
@@ -60,7 +58,7 @@ class Session(Protocol):
 def main() -> None:
     """Do the job that standard input describes."""
     job = json.loads(sys.stdin.read())
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     if job["cpu"] is not None:
         pin(job["cpu"])
@@ -70,10 +68,6 @@ def main() -> None:
     gc.disable()
     _MODES[job["mode"]](session, plan, job, write)
     write("end")
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _build(session: Session, plan: Plan, job: dict[str, Any], write: Writer) -> None:

@@ -239,4 +239,4 @@ def two_threads(variant: Variant) -> str:
         return "two threads not tried: one CPU only"
     contests = [Contest(variant, race) for race in races(variant)]
     overlapped = sum(any(contest.run() for _ in range(TRIES)) for contest in contests)
-    return f"two threads at once in {overlapped} of {len(contests)} pairs of calls lose no update"
+    return f"two threads lose no update ({overlapped} of {len(contests)} races overlapped)"

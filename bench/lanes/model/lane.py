@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.case import Case, natural
 from bench.errors import UsageError, one_of
-from bench.lanes.model import processes
+from bench.lanes.model import checks, processes
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import path_used
 from bench.measure.plan import Arm, Block, Plan
@@ -187,25 +187,28 @@ def controlled_arm(arms: list[Arm]) -> Arm:
 def prepare(chosen: list[Case], extra: Extra) -> None:
     """Refuse an unusable cache directory or a wrong variant before anything is timed."""
     names = sorted({case.get("variant") for case in chosen}, key=natural)
-    for _ in processes.check(names, extra, fresh=False):
+    for _ in checks.check(names, extra, fresh=False):
         pass
 
 
 def check(names: list[str], extra: Extra) -> Iterator[str]:
-    """Compare variants with the oracle; a line for each, UsageError for a wrong one."""
+    """Compare variants with the oracle; a line for each, UsageError for a wrong one.
+
+    Without names: the users' variants, or every built-in one if there is none.
+    """
     files = found(extra)
     for name in names:
         if name not in files:
             raise one_of("variant", name, files)
-    return processes.check(names or list(files), extra, fresh=True)
+    return checks.check(names or list(extra) or list(files), extra, fresh=True)
 
 
 def count(chosen: list[Case], extra: Extra) -> dict[str, dict[str, int]]:
     """Exact operation counts of the chosen cases, a folio, in the order given."""
     blocks = plan(chosen, extra).blocks
     arms = [arm for block in blocks for arm in block.arms if is_plain(arm)]
-    job = {"extra": {name: str(path) for name, path in extra.items()}}
-    counted = processes.count({**job, "arms": [dataclasses.asdict(arm) for arm in arms]})
+    job = {"extra": processes.as_text(extra), "arms": [dataclasses.asdict(arm) for arm in arms]}
+    counted = processes.count(job)
     return {case.name: counted[case.name] for case in chosen}
 
 

@@ -1,4 +1,4 @@
-"""Processes beside the measuring ones: checks and counts, and the cache of compiled kernels."""
+"""Processes beside the measuring ones, which do a job and answer, and the cache of compiled kernels."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, UsageError
-from kernels import abi
 
-Lines = Iterator[str]
 CACHE_VARIABLE = "RMAPBENCH_CACHE_DIR"
 TIMEOUT = 600  # seconds a check may take; it takes a few
 WRONG = 2  # exit code of a child that found its input wrong
@@ -59,8 +57,8 @@ def start(task: str, job: Mapping[str, Any], interpreted: bool) -> subprocess.Po
     return child
 
 
-def answer(child: subprocess.Popen[str], what: str) -> str:
-    """What the child printed; the error it ended with, as ours."""
+def answer(child: subprocess.Popen[str], what: str) -> Any:
+    """What the child answered; the error it ended with, as ours."""
     try:
         out, err = child.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -75,26 +73,20 @@ def answer(child: subprocess.Popen[str], what: str) -> str:
     if child.returncode != 0:
         last = (err.strip().splitlines() or ["no message"])[-1]
         raise BenchError(f"{what}: its process died with exit code {child.returncode}: {last}")
-    return out
+    return json.loads(out)
 
 
-def check(names: list[str], extra: Mapping[str, Path], fresh: bool) -> Lines:
-    """Compare variants with the oracle, interpreted and compiled at once; a line a variant.
+def load(extra: Mapping[str, Path]) -> None:
+    """Import users' variants once; UsageError for the first that breaks a rule of the interface."""
+    if extra:
+        answer(start("load", {"extra": as_text(extra)}, interpreted=True), "loading the variants")
 
-    What has passed is remembered in the cache under the digest of its sources; `fresh` asks again.
-    """
-    for name in names:
-        files = [extra[name]] if name in extra else []
-        mark = cache_directory() / abi.digest(*files) / f"checked-{name}"
-        if fresh or not mark.exists():
-            job = {"extra": {key: str(path) for key, path in extra.items()}, "name": name}
-            children = [start("check", job, interpreted) for interpreted in (True, False)]
-            counts = [answer(child, name).strip() for child in children]
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.write_text(f"{name}: interpreted {counts[0]}, compiled {counts[1]}\n")
-        yield mark.read_text().strip()
+
+def as_text(extra: Mapping[str, Path]) -> dict[str, str]:
+    """Users' variants for a job."""
+    return {name: str(path) for name, path in extra.items()}
 
 
 def count(job: Mapping[str, Any]) -> Any:
     """Counts for the job's cases (see bench.lanes.model.counting)."""
-    return json.loads(answer(start("count", job, interpreted=True), "count"))
+    return answer(start("count", job, interpreted=True), "count")

@@ -117,12 +117,12 @@ class Memmap:
 
     def read(self, folio: int, order: int) -> FolioState:
         """The state of one folio."""
-        layout, nr_pages = self.layout, 1 << order
-        pages = [folio + i * mm.PAGE_BYTES for i in range(nr_pages)]
-        flags = [get(page + mm.FLAGS) for page in pages]
+        layout, first = self.layout, (folio - self.address) // mm.PAGE_BYTES
+        pages = self.pages()[first : first + (1 << order)]
+        flags = pages[:, mm.FLAGS // 4]
         state = FolioState(
-            mapcounts=tuple(get32(page + mm.MAPCOUNT) for page in pages),
-            anon_exclusive=tuple(bool(word & 1 << layout.anon_exclusive) for word in flags),
+            mapcounts=tuple(pages[:, mm.MAPCOUNT // 4].tolist()),
+            anon_exclusive=tuple((flags & 1 << layout.anon_exclusive != 0).tolist()),
             refcount=get32(folio + mm.REFCOUNT),
             mapping=get(folio + mm.MAPPING),
             index=get(folio + mm.INDEX),
@@ -204,18 +204,22 @@ class Machine:
         put(address + mm.VM_PERCPU, self.cpus[cpu])
         return address
 
-    def stat(self, item: int) -> int:
-        """Exact value of a counter: the global one plus every CPU's difference."""
-        differences = (ctypes.c_int8.from_address(cpu + vmstat.PCPU_DIFF + item).value for cpu in self.cpus)
-        return get(self.totals + item * 8) + sum(differences)
+    def percpu(self) -> npt.NDArray[np.int8]:
+        """The per-CPU areas, shape (CPUs, PCPU_BYTES)."""
+        first = self.cpus[0] - self.memory.address
+        areas = self.memory.bytes[first : first + len(self.cpus) * vmstat.PCPU_BYTES].view(np.int8)
+        return areas.reshape(len(self.cpus), vmstat.PCPU_BYTES)
 
-    def memcg_stat(self, item: int) -> int:
-        """Exact value of the memcg's counter."""
-        return sum(get(cpu + vmstat.PCPU_MEMCG + item * 8) for cpu in self.cpus)
+    def stats(self) -> list[int]:
+        """Exact values of the counters: the global ones plus every CPU's differences."""
+        differences = self.percpu()[:, vmstat.PCPU_DIFF :][:, : vmstat.NR_STAT_ITEMS]
+        totals = [get(self.totals + item * 8) for item in range(vmstat.NR_STAT_ITEMS)]
+        return [a + b for a, b in zip(totals, differences.sum(axis=0).tolist())]
 
-    def event(self, offset: int) -> int:
-        """Sum over CPUs of a word of the per-CPU area (a PCPU_* offset)."""
-        return sum(get(cpu + offset) for cpu in self.cpus)
+    def events(self) -> list[int]:
+        """The words of the per-CPU areas, summed over CPUs; a PCPU_* offset // 8 is an index."""
+        words: list[int] = self.percpu().view(np.int64).sum(axis=0).tolist()
+        return words
 
     def queue_len(self) -> int:
         """Folios on the deferred-split queue."""

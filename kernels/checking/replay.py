@@ -50,13 +50,14 @@ class Variant:
         self.layout = self.module.LAYOUT
         self.generation = generation_of(file, self.layout)
         self.function = cache(self._function)
+        self._resolved = cache(lambda call, path: resolve(file, call, path))
 
     def _function(self, name: str) -> Any:
         return abi.callable_of(getattr(self.module, name))
 
     def resolve(self, op: Operation) -> Resolved | None:
         """The function for an operation."""
-        return resolve(self.file, op.call, op.path)
+        return self._resolved(op.call, op.path)
 
     def expand(self, op: Operation) -> Iterator[Operation]:
         """The call, page by page if the variant has no batched function for it."""

@@ -28,6 +28,13 @@ from kernels.mm_types import (
     Layout,
 )
 
+EVENTS = {
+    "deferred_split": vmstat.PCPU_THP_DEFERRED_SPLIT,
+    "mlocked": vmstat.PCPU_MLOCKED,
+    "munlocked": vmstat.PCPU_MUNLOCKED,
+    "preemption count": vmstat.PCPU_PREEMPT_COUNT,
+    "RCU nesting": vmstat.PCPU_RCU_NESTING,
+}
 PAGE_CACHE_MAPPING = 0x1000  # of file folios: some address, bit 0 clear
 
 
@@ -130,20 +137,17 @@ class World:
 
     def statistics(self) -> dict[str, int]:
         """Every counter that is not 0, by the oracle's names."""
-        machine = self.machine
-        found = {name: machine.stat(item) for item, name in enumerate(vmstat.ITEM_NAMES)}
+        machine, events = self.machine, self.machine.events()
+        found = dict(zip(vmstat.ITEM_NAMES, machine.stats()))
         for order in range(10):
-            found[f"mthp/{order}"] = machine.event(vmstat.PCPU_MTHP_NR_ANON + order * 8)
-        found["deferred_split"] = machine.event(vmstat.PCPU_THP_DEFERRED_SPLIT)
-        found["mlocked"] = machine.event(vmstat.PCPU_MLOCKED)
-        found["munlocked"] = machine.event(vmstat.PCPU_MUNLOCKED)
+            found[f"mthp/{order}"] = events[vmstat.PCPU_MTHP_NR_ANON // 8 + order]
+        for name, offset in EVENTS.items():
+            found[name] = events[offset // 8]
         found["queue_len"] = machine.queue_len()
-        found["preemption count"] = machine.event(vmstat.PCPU_PREEMPT_COUNT)
-        found["RCU nesting"] = machine.event(vmstat.PCPU_RCU_NESTING)
         found["split queue's lock"] = get32(machine.memcg + vmstat.MEMCG_SPLIT_QUEUE)
         return {name: value for name, value in found.items() if value}
 
     def memcg_statistics(self) -> dict[str, int]:
         """The memcg's counters that are not 0."""
-        found = {name: self.machine.memcg_stat(item) for item, name in enumerate(vmstat.ITEM_NAMES)}
+        found = dict(zip(vmstat.ITEM_NAMES, self.machine.events()[vmstat.PCPU_MEMCG // 8 :]))
         return {name: value for name, value in found.items() if value}

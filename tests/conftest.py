@@ -54,13 +54,14 @@ class Cli:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 600,
+        stdin: str = "",
     ) -> Outcome:
         """Run this interpreter with `arguments`; `timeout` in seconds."""
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd or self.cwd,
             env=self.environment(env),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,

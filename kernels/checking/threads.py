@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kernels import abi, driver
-from kernels.abi import Prototype, kernel
-from kernels.atomic import READ8, READ64, WRITE64, clear_bit, set_bit
+from kernels.abi import Prototype, helper, kernel
+from kernels.atomic import READ8, READ64, WRITE64, clear_bit, cpu_relax, set_bit
 from kernels.checking.operations import FolioSpec, Operation, op
 from kernels.checking.replay import NAMES, Mismatch, Replay, Variant
 from kernels.memmap import Memory, get, put
@@ -88,17 +88,29 @@ def _whole(order: int) -> tuple[int, str]:
     return (1, "pmd") if order == HPAGE_PMD_ORDER else (1 << order, "ptes")
 
 
+@helper
+def pause(times):
+    """Wait a little."""
+    while times > 0:
+        cpu_relax()
+        times -= 1
+
+
 @kernel(Prototype(("site",)))
 def flicker(site):
     """Switch bit ARGUMENT of the word at FIRST, locked, until EXTRA is set; FAILED: updates lost."""
     word = READ64(site + driver.FIRST)
     nr = READ64(site + driver.ARGUMENT)
     lost = 0
+    turn = 0
     while READ64(site + driver.EXTRA) == 0:
+        turn += 1
         set_bit(nr, word)
+        pause(turn & 15)  # time for the other CPU's store to arrive, never the same
         if READ8(word + (nr >> 3)) & (1 << (nr & 7)) == 0:
             lost += 1
         clear_bit(nr, word)
+        pause(turn & 15)
         if READ8(word + (nr >> 3)) & (1 << (nr & 7)) != 0:
             lost += 1
     WRITE64(site + driver.FAILED, lost)

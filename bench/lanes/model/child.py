@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ def main() -> int:
     try:
         answer = _TASKS[sys.argv[1]](job, variants.discover(extra))
     except (variants.VariantError, check.Mismatch, abi.KernelError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr, flush=True)  # noqa: T201
         return processes.WRONG
-    print(json.dumps(answer))  # noqa: T201  (standard output is how the parent gets the answer)
+    print(json.dumps(answer), flush=True)  # noqa: T201  (this is how the parent gets the answer)
     return 0
 
 
@@ -46,4 +47,4 @@ def _count(job: dict[str, Any], found: dict[str, variants.VariantFile]) -> Any:
 _TASKS = {"load": _load, "check": _check, "count": _count}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # a thread that waits for a lock for ever would keep the interpreter from ending

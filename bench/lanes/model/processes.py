@@ -13,7 +13,7 @@ from typing import Any
 from bench.errors import BenchError, UsageError
 
 CACHE_VARIABLE = "RMAPBENCH_CACHE_DIR"
-TIMEOUT = 600  # seconds a check may take; it takes a few
+TIMEOUT = 180  # seconds a check may take; it takes some ten
 WRONG = 2  # exit code of a child that found its input wrong
 
 

@@ -105,7 +105,7 @@ def _asm(instruction: str, arguments: int = 0) -> Build:
 
 def _dec_and_negative(b: Any, address: Any) -> Any:
     old = b.atomic_rmw("sub", _pointer(b, address, I32), I32(1), "seq_cst")
-    return b.icmp_signed("<=", old, I32(0))
+    return b.icmp_signed("<", b.sub(old, I32(1)), I32(0))  # not old < 1: it wraps
 
 
 def _lock_bit31(b: Any, address: Any) -> Any:

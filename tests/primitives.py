@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from kernels import abi, atomic
@@ -44,3 +50,33 @@ def _kernel_of(name: str, prototype: Prototype) -> Any:
 
 
 KERNELS = {name: _kernel_of(name, prototype) for name, prototype in OPERATIONS.items()}
+
+
+def _weigh(n: int) -> Any:
+    """A kernel of n arguments that answers with its arguments as decimal digits, the first one last."""
+    names = "abcdef"[:n]
+    digits = " + ".join(f"{10**place} * {name}" for place, name in enumerate(names))
+    namespace: dict[str, Any] = {"__name__": __name__}
+    source = f"def weigh{n}({', '.join(names)}):\n    return {digits}\n"
+    exec(compile(source, __file__, "exec"), namespace)
+    return abi.kernel(Prototype(tuple(names), returns=True))(namespace[f"weigh{n}"])
+
+
+CALLED = {f"call{n}": _weigh(n) for n in range(1, 7)}
+_callable = functools.cache(lambda name: abi.callable_of(KERNELS[name]))
+
+
+def perform(name: str, offset: int, values: list[int], words: list[int]) -> tuple[int, list[int]]:
+    """Do an operation at a byte offset into memory of eight signed words: its answer, the words after it."""
+    memory, given = (ctypes.c_int64 * 8)(*words), iter(values)
+    known = {"function": lambda: abi.address_of(CALLED[name])}
+    known |= dict.fromkeys(("v", "address"), lambda: ctypes.addressof(memory) + offset)
+    answer = _callable(name)(*[known.get(arg, given.__next__)() for arg in OPERATIONS[name].args])
+    return answer, list(memory)
+
+
+def main() -> None:
+    """Perform the operations that lines of JSON on standard input name, answering each with a line."""
+    abi.use_cache(Path(os.environ["RMAPBENCH_CACHE_DIR"]))
+    for line in sys.stdin:
+        print(json.dumps(perform(*json.loads(line))), flush=True)

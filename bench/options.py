@@ -32,6 +32,24 @@ def add_lane(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lane", default="model", help="the lane (default: model)")
 
 
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """How to measure, whatever for."""
+    parser.add_argument("--rounds", type=positive, default=60, help="rounds a process (default 60)")
+    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
+    parser.add_argument("--budget", type=seconds, metavar="S", help="stop after about S seconds")
+    parser.add_argument(
+        "--timeout", type=seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
+    )
+    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+
+
+def add_thresholds(parser: argparse.ArgumentParser) -> None:
+    """Which policy."""
+    parser.add_argument(
+        "--thresholds", type=Path, metavar="FILE", help="margins (default: results/thresholds.toml)"
+    )
+
+
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)

@@ -6,11 +6,13 @@ import argparse
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import options, results
+from bench.case import Case
 from bench.errors import UsageError
 from bench.lanes import lane
 from bench.measure import environment
@@ -54,13 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--processes", type=options.positive, metavar="N", help=f"fresh processes (default {DEFAULT})"
     )
-    parser.add_argument("--rounds", type=options.positive, default=60, help="rounds a process (default 60)")
-    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
-    parser.add_argument("--budget", type=options.seconds, metavar="S", help="stop after about S seconds")
-    parser.add_argument(
-        "--timeout", type=options.seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
-    )
-    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+    options.add_measuring(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
@@ -71,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
-    target, journal = _resumed(args) if args.resume else _begun(args)
+    target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     with progress(args.quiet) as display:
         state = Engine(plan, settings, journal, display).run()
@@ -81,10 +77,15 @@ def run(args: argparse.Namespace) -> int:
     return 0 if measured.runs else 6
 
 
-def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
-    """Everything that can be refused is refused here, before anything is measured."""
+def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tuple[Target, Journal]:
+    """Everything that can be refused is refused here, before anything is measured.
+
+    Measured are the `chosen` cases, or those that the arguments select.
+    """
     module, extra = lane(args.lane), options.variants(args)
-    chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    if chosen is None:
+        chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    chosen = list(chosen)
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)

@@ -57,7 +57,7 @@ def render_markdown(ruling: Ruling | CountRuling, strict: bool = False) -> str:
 def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
     said = [headline(lines(ruling), ruling.exit_code(strict))]
     if isinstance(ruling, CountRuling):
-        return [*said, f"exact counts, against {ruling.against}"]
+        return [*said, f"exact counts a folio, compared with {ruling.against}"]
     if ruling.against:
         said.append(
             f"Ratios within this run are compared with ratios within {ruling.against}: a faster or slower "
@@ -69,7 +69,7 @@ def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
 def tables_of(ruling: Ruling | CountRuling, every: bool) -> list[Table]:
     """All tables: what is judged, then what is only shown, order 0 of it."""
     if isinstance(ruling, CountRuling):
-        return _count_tables(ruling)
+        return []
     judged = _by_topic(ruling.judged)
     shown = _by_topic(item for item in ruling.shown if every or item.pair.case.order == 0)
     found = [_table(topic, items, every) for topic, items in judged.items()]
@@ -162,12 +162,22 @@ def _notes(ruling: Ruling | CountRuling) -> list[str]:
         return _count_notes(ruling)
     bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=_badness)
     red = [item for item in bad if item.verdict == Verdict.REGRESSED]
-    named = [f"! REGRESSED {item.pair.name}: {said_of(item)}" for item in red[:MOST_NAMED]]
+    named = [f"! REGRESSED {_filters_of(item)}: {said_of(item)}" for item in red[:MOST_NAMED]]
     if len(red) > MOST_NAMED:
         named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (--json has them all)")
     if ruling.absent:
         named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
     return [*named, *_reasons(bad), *_control_notes(ruling), *_power(ruling)]
+
+
+def _filters_of(item: Judged) -> str:
+    """The pair as filters, ready to be measured again: remove path=ptes order=4 against path=pte."""
+    case, _, other = item.pair.name.partition(" against ")
+    return f"{_as_filters(case)} against {other}"
+
+
+def _as_filters(name: str) -> str:
+    return " ".join(name.split("/")[1:])
 
 
 def _reasons(items: Iterable[Judged]) -> list[str]:
@@ -205,7 +215,7 @@ def _control_notes(ruling: Ruling) -> list[str]:
         return ["controls: none measured"]
     worst = max(twins, key=abs)
     return [
-        f"controls of {len(found)} groups: A/A at most {percent(worst, 2)}; positive control, estimated / "
+        f"controls of {len(found)} groups: A/A largest {percent(worst, 2)}; positive control, estimated / "
         f"true {min(shares):.2f} to {max(shares):.2f}"
     ]
 
@@ -235,18 +245,13 @@ def _power(ruling: Ruling) -> list[str]:
 # Counts
 
 
-def _count_tables(ruling: CountRuling) -> list[Table]:
-    return []
-
-
 def _count_notes(ruling: CountRuling) -> list[str]:
     changed = sorted((item for item in ruling.judged if item.differences or item.note), key=_count_badness)
-    said = [f"{item.verdict} {item.name}: {_count_words(item)}" for item in changed]
-    said += [f"new {name}: not in the baseline" for name in ruling.new]
+    said = [f"{item.verdict} {_as_filters(item.name)}: {_count_words(item)}" for item in changed]
+    if ruling.new:
+        said.append(f"{len(ruling.new)} cases are not in the baseline, such as {_as_filters(ruling.new[0])}")
     if ruling.stale:
-        said.append(
-            f"! the baseline is out of date: renew it with `rmapbench count -o {ruling.against} --force`"
-        )
+        said.append(f"! out of date; renew it with: rmapbench count -o {ruling.against} --force")
     return said or [f"all counts of {len(ruling.judged)} cases equal those in {ruling.against}"]
 
 

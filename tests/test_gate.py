@@ -17,6 +17,7 @@ from tests import synthetic
 from tests.conftest import Cli
 from tests.gated import FAMILY, REMOVE, good, judged, near_margin, slower, without_control
 
+FEW = ("remove", "order=0", "kind=file", "state=last", "variant=v6.10,v6.12")
 Golden = Callable[[str, str], None]
 
 INTERNAL = (
@@ -152,8 +153,7 @@ def test_bisect_never_calls_an_error_bad(cli: Cli) -> None:
 @pytest.mark.slow
 def test_124_a_budget_too_small_for_a_verdict(cli: Cli) -> None:
     """What was measured is kept, and it says where."""
-    words = ("remove", "order=0", "kind=file", "state=last", "variant=v6.10,v6.12")
-    outcome = cli("gate", *words, "--budget", "0.1", "--quiet", "-o", "out.json")
+    outcome = cli("gate", *FEW, "--budget", "0.1", "--quiet", "-o", "out.json")
     assert (outcome.code, outcome.out) == (124, "")
     assert "budget of 0.1 s" in outcome.err and "out.json.journal" in outcome.err
     assert (cli.cwd / "out.json.journal" / "plan.json").exists()
@@ -162,7 +162,7 @@ def test_124_a_budget_too_small_for_a_verdict(cli: Cli) -> None:
 @pytest.mark.slow
 def test_130_an_interrupt(cli: Cli) -> None:
     """Ctrl-C while measuring."""
-    command = [sys.executable, "-m", "bench", "gate", "remove", "order=0", "--quiet", "-o", "out.json"]
+    command = [sys.executable, "-m", "bench", "gate", *FEW, "--quiet", "-o", "out.json"]
     running = subprocess.Popen(command, cwd=cli.cwd, env=cli.environment(), stderr=subprocess.PIPE, text=True)
     while not list(cli.cwd.glob("out.json.journal/worker-*.jsonl")):
         assert running.poll() is None

@@ -16,8 +16,9 @@ def test_ratios_survive_another_speed(cli: Cli) -> None:
     """All times of the new file 30 % longer: nothing regressed. One ratio worse by 3 %: that one did."""
     results.save(good(seed=5), cli.cwd / "old.json")
     longer = good()
-    for case in list(longer.runs):
-        longer = slower(longer, case, 1.3)
+    for case in longer.runs:
+        if case.get("control") not in ("twin", "positive"):  # which are slower with their arm
+            longer = slower(longer, case, 1.3)
     same = judged(cli, longer, "--baseline", "old.json")
     assert same.code == 0
     assert "Ratios within this run are compared with ratios within old.json" in same.out

@@ -15,11 +15,13 @@ from bench.judge.stopping import narrow_enough
 from bench.lanes import lane
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
+from bench.measure.journal import Journal
 from bench.measure.plan import FAST, RIGOROUS
 from bench.results import Results
-from bench.show.progress import progress
+from bench.show.progress import Progress, progress
 
 BUDGET = 120.0  # seconds
+FIRST = FAST + 1  # processes before the first look
 STEP = 2  # processes between two looks: one for each CPU measured on
 
 
@@ -44,26 +46,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace, filters: Filters, rules: Policy) -> tuple[Results, str]:
     """What the filters select, measured as fast as the decision allows, and where it is kept."""
     most = max(FAST, args.processes or RIGOROUS)
-    args.processes, args.filters = min(most, FAST + 1), []
+    args.processes, args.filters = min(most, FIRST), []
     target, journal = begun(args, chosen(args, filters))
-    plan, settings, header = journal.header()
     with progress(args.quiet) as display:
-        engine = Engine(plan, settings, journal, display)
-        state = engine.run()
-        while True:
-            measured = assemble(plan, engine.settings, state, {**header["metadata"], **state.facts})
-            processes = engine.settings.processes + STEP
-            if processes > most or engine.out_of_time or narrow_enough(measured, rules):
-                break
-            state = engine.more(processes)
+        measured, out_of_time = measure_adaptively(journal, rules, most, display)
     if measured.runs:
         results.save(measured, target.result, args.force)
-    if engine.out_of_time and _lacking(measured):
+    if out_of_time and _lacking(measured):
         raise TimedOut(
             f"the budget of {args.budget:g} s was spent before every case had {LEAST_PROCESSES} processes; "
             f"what was measured is in {target.journal}; give a larger --budget, or filters"
         )
     return measured, f"\nwrote {target.result}\n"
+
+
+def measure_adaptively(journal: Journal, rules: Policy, most: int, display: Progress) -> tuple[Results, bool]:
+    """Measure what the journal plans with more and more processes, `most` at most; was the budget spent?"""
+    plan, settings, header = journal.header()
+    engine = Engine(plan, settings, journal, display)
+    state = engine.run()
+    while True:
+        measured = assemble(plan, engine.settings, state, {**header["metadata"], **state.facts})
+        processes = engine.settings.processes + STEP
+        if processes > most or engine.out_of_time or narrow_enough(measured, rules):
+            return measured, engine.out_of_time
+        state = engine.more(processes)
 
 
 def _lacking(measured: Results) -> bool:

@@ -59,10 +59,12 @@ class Ruling:
         return max((len(item.comparison.log_ratios) for item in self.judged if item.comparison), default=0)
 
 
-def judge(results: Results, policy: Policy, filters: Filters | None = None) -> Ruling:
-    """The verdicts of a run judged within itself."""
+def judge(
+    results: Results, policy: Policy, filters: Filters | None = None, about: str | None = None
+) -> Ruling:
+    """The verdicts of a run judged within itself; `about` PATH or BASE leaves the other pairs out."""
     court = _Court(results, policy)
-    return court.ruling(pairs(results, filters))
+    return court.ruling([pair for pair in pairs(results, filters) if about in (None, pair.about)])
 
 
 def judge_against(

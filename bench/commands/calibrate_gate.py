@@ -198,14 +198,11 @@ class _Trier:
         self.module.prepare(chosen, extra)
         plan = self.module.plan(chosen, extra)
         cpus = tuple(usable_cpus()[: adaptive.STEP])
-        first = most if op else adaptive.FIRST
-        settings = Settings(
-            processes=max(FAST, first), seed=seed, budget=None if op else self.args.budget, cpus=cpus
-        )
+        first, budget = (most, None) if op else (adaptive.FIRST, self.args.budget)
+        settings = Settings(processes=first, seed=seed, budget=budget, cpus=cpus)
+        header = {"metadata": dict(self.facts)}
         with tempfile.TemporaryDirectory() as scratch, progress(self.args.quiet) as display:
-            journal = Journal.create(
-                Path(scratch) / "journal", plan, settings, {"metadata": dict(self.facts)}
-            )
+            journal = Journal.create(Path(scratch) / "journal", plan, settings, header)
             return adaptive.measure_adaptively(journal, self.rules, most, display)[0]
 
 

@@ -13,9 +13,9 @@ EXTRA = '''
 
 @helper
 def extra_cost(folio):
-    """A locked instruction more, that changes nothing, on {extra} of {each} folios."""
+    """A locked instruction more, of the kind no compiler drops, on {extra} of {each} folios."""
     if (folio >> 6) & {mask} < {extra}:
-        atomic_add(0, folio + MAPCOUNT)
+        smp_mb()
 
 '''
 

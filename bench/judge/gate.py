@@ -185,7 +185,8 @@ class _Court:
             return replace(judged, notes=item.doubts)
         distance = item.estimate.mean - item.limit
         needed = processes_needed(item.comparison.sd, distance, alpha if distance > 0 else ALPHA)
-        return replace(judged, needed=needed, notes=(_undecided(item, judged.p, needed),))
+        doubts = [note for note in item.doubts if note.word == "LAYOUT"]  # may be why it is undecided
+        return replace(judged, needed=needed, notes=(*doubts, _undecided(item, judged.p, needed)))
 
     def _distrust(self, pair: Pair) -> Note | None:
         for samples, found in ((self.samples, self.controls), (self.old, self.old_controls)):

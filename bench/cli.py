@@ -18,7 +18,7 @@ COMMANDS = {
     "check": "compare variants with the oracle and the invariants",
     "count": "count locked operations, loads, stores, lines and statistics calls",
     "gate": "judge what was measured, or measure and judge; the exit code says the verdict",
-    "gate-quality": "measure how often the gate is wrong on this machine",
+    "try-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
     "env": "say what about this machine makes figures unreliable",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Cli, Outcome
 
-COMMANDS = ("run", "list", "check", "count", "gate", "gate-quality", "report", "chart", "env")
+COMMANDS = ("run", "list", "check", "count", "gate", "try-gate", "report", "chart", "env")
 QUICK = ("remove", "order=0", "kind=file", "state=shared", "variant=v6.12")
 
 
@@ -61,8 +61,8 @@ def test_help_lists_every_command(cli: Cli) -> None:
         (("gate", "nowhere.json"), ("nowhere.json",)),
         (("gate", "colour=red"), ("unknown filter key 'colour'",)),
         (("gate", "--json", "--tap"), ("not allowed with argument",)),
-        (("gate-quality",), ("required: -o",)),
-        (("gate-quality", "-o", "x", "--size", "0"), ("--size 0", "percents above 0")),
+        (("try-gate",), ("required: -o",)),
+        (("try-gate", "-o", "x", "--size", "0"), ("--size 0", "percents above 0")),
         (("report", "nowhere.json"), ("nowhere.json",)),
         (("chart", "nowhere.json"), ("nowhere.json",)),
         (("count", "--against", "nowhere.json"), ("nowhere.json", "cannot be read")),

@@ -1,4 +1,4 @@
-"""`rmapbench gate-quality`: how often the gate alarms without cause on this machine, and sees a cause."""
+"""`rmapbench try-gate`: how often the gate alarms without cause on this machine, and sees a cause."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ PROBE = 64  # extra folios of 1024 from which an injection's cost is told
 PROBES = 12  # processes
 SLOWER = re.compile(r"^(?:- )?(\S+): Mean .* slower$", re.MULTILINE)
 EXAMPLES = """examples:
-  rmapbench gate-quality -o gate.jsonl --for 240       four minutes of it; repeat to go on
-  rmapbench gate-quality -o gate.jsonl --same 200 --slower 100 --size 2,5
-  rmapbench gate-quality -o gate.jsonl --same 0 --slower 0    only print what is there
+  rmapbench try-gate -o gate.jsonl --for 240       four minutes of it; repeat to go on
+  rmapbench try-gate -o gate.jsonl --same 200 --slower 100 --size 2,5
+  rmapbench try-gate -o gate.jsonl --same 0 --slower 0    only print what is there
 """
 
 

@@ -63,6 +63,7 @@ TARGETS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    options.add_filters(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", required=True,
         help="record of all trials; goes on where it stopped",
@@ -130,6 +131,7 @@ class _Trier:
         self.args, self.rules, self.record = args, rules, record
         self.module = lane("model")
         self.directory = args.output.with_name(args.output.name + ".variants")
+        self.filters = options.filters(args)
         self.facts = environment.collect()
         if not record.trials and not record.injections:
             record.add(dict(self.facts))
@@ -210,8 +212,9 @@ class _Trier:
         return path
 
     def _cases(self, extra: dict[str, Path], variants: set[str]) -> list[Case]:
-        listed = self.module.cases(extra)
-        return [case for case in listed if case.get("variant") in variants and case.order == 0]
+        listed = [case for case in self.module.cases(extra) if case.order == 0]
+        chosen = self.filters.select(listed) if self.filters else listed
+        return [case for case in chosen if case.get("variant") in variants]
 
     def _measured(self, extra: dict[str, Path], chosen: list[Case], settings: Settings, most: int) -> Results:
         self.module.prepare(chosen, extra)

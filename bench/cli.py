@@ -21,6 +21,7 @@ COMMANDS = {
     "try-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
+    "export": "write results in other tools' formats",
     "env": "say what about this machine makes figures unreliable",
 }
 PROGRAM = "rmapbench"

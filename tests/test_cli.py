@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Cli, Outcome
 
-COMMANDS = ("run", "list", "check", "count", "gate", "try-gate", "report", "chart", "env")
+COMMANDS = ("run", "list", "check", "count", "gate", "try-gate", "report", "chart", "export", "env")
 QUICK = ("remove", "order=0", "kind=file", "state=shared", "variant=v6.12")
 
 
@@ -88,7 +88,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("command", ["report", "chart", "gate"])
+@pytest.mark.parametrize("command", ["report", "chart", "gate", "export"])
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_result_file_is_refused_by_name(cli: Cli, command: str, name: str) -> None:
     """What and where."""

@@ -144,7 +144,9 @@ def slots(folio: Counted) -> str | None:
     """Owner slots as A:15/- ; None if the generation has none."""
     names = {0: "", **{vma.mm_id: vma.name for vma in VMAS if vma.name in "ABC"}}
     found = folio.state().slots
-    return found and "/".join(f"{names[mm_id]}:{count}" if mm_id else "-" for mm_id, count in found)
+    if found is None:
+        return None
+    return "/".join(f"{names[mm_id]}:{count}" if mm_id else "-" for mm_id, count in found)
 
 
 def steps(example: str, variant: str) -> Iterator[tuple[str, Figures]]:

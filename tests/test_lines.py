@@ -125,7 +125,9 @@ def test_a_hugetlb_mapping_costs_what_the_table_says(variant: str) -> None:
     compare(HUGETLB, variant, "UFNwL", "folio")
 
 
-def numbers(table: str, variant: str, path: str, count: str) -> tuple[dict[object, int], dict[object, int]]:
+def numbers(
+    table: str, variant: str, path: str, count: str
+) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], int]]:
     """Expected and found, of one count."""
     expected, found = {}, {}
     for words, cell in rows(table, variant):

@@ -35,8 +35,8 @@ EXCLUSIVE = {
     **dict.fromkeys(GENERATIONS[4:], r"r\1.head r0.type r\1.flags"),
 }
 
-# The situation as in tests/situations.py, order, path, first page, pages; then generations: accesses. Anonymous
-# folios of order 1 do not exist, but what is done to one of two pages is what is done to one of four.
+# The situation as in tests/situations.py, order, path, first page, pages; then generations: accesses.
+# Anonymous folios of order 1 do not exist, but a page of two is treated as a page of four.
 TRACES = """
 add_file first | 0 ptes 0 1
 G0 RFC G1: U0.mc r0.flags S r0.flags

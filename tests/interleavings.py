@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import note
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 
 from kernels.checking.legal import runs
@@ -20,6 +20,16 @@ from kernels.mm_types import RMAP_EXCLUSIVE
 
 VMAS = ("A", "B", "C", "locked", "special", "droppable")  # each of its own mm
 BYSTANDER = FolioSpec("file", 2)
+# The same examples in every run; a failure is found and shrunk again each time.
+SETTINGS = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.generate, Phase.shrink),
+    report_multiple_bugs=False,
+    print_blob=False,
+)
 
 
 class Step(NamedTuple):

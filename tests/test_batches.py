@@ -12,7 +12,7 @@ from kernels.memmap import FolioState
 from kernels.mm_types import RMAP_EXCLUSIVE
 from kernels.variants import GENERATIONS
 from tests.counted import variant_of
-from tests.test_interleavings import SETTINGS
+from tests.interleavings import SETTINGS
 
 CALLS = {"anon": ("add_anon", "try_dup_anon", "remove"), "file": ("add_file", "dup_file", "remove")}
 # (call, generation) that has a batched function: all but 6.7, which has one for file faults.

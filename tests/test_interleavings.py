@@ -6,26 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 
 from kernels.checking.operations import FolioSpec
 from kernels.checking.replay import Mismatch, Variant
 from kernels.variants import GENERATIONS, discover
 from tests.counted import variant_of
-from tests.interleavings import Interleaving, Step, interleavings
+from tests.interleavings import SETTINGS, Interleaving, Step, interleavings
 from tests.test_wrong_variants import write
 from tests.wrong_variants import WRONG
 
-# The same examples in every run; a failure is found and shrunk again each time.
-SETTINGS = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.generate, Phase.shrink),
-    report_multiple_bugs=False,
-    print_blob=False,
-)
 # Kinds of folios, and how many interleavings are tried.
 KINDS: dict[str, tuple[int, tuple[FolioSpec, ...]]] = {
     "small": (60, (FolioSpec("anon", 0), FolioSpec("anon", 0, fresh=True), FolioSpec("file", 0))),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-TRIES = 20  # until two threads on a busy machine met at the word that is not atomic
+TRIES = 200  # of some 10 ms, until two threads on a busy machine met at the word that is not atomic
 
 
 class Broken(NamedTuple):

@@ -54,8 +54,8 @@ def test_every_command_is_named(command: str) -> None:
 
 def test_every_exit_code_is_named() -> None:
     """Those of the errors, success, and the verdicts'."""
-    classes = (kind for kind in vars(errors).values() if isinstance(kind, type))
-    codes = {kind.exit_code for kind in classes if issubclass(kind, errors.BenchError)} | {0, 3, 5}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.BenchError)} | {0, 3, 5}
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", README.read_text(), re.MULTILINE)}
     assert listed == codes
 

@@ -106,6 +106,13 @@ def test_pairs_are_those_that_are_said() -> None:
     }  # fmt: skip
 
 
+def test_the_same_code_is_not_compared_with_itself() -> None:
+    """Where a file holds both paths of order 0, of one code, the variant is held against its base only."""
+    found = synthetic.results(ONE, orders=(0,))
+    both = Results({**found.runs, REMOVE.but(path="ptes"): found.runs[REMOVE]}, found.metadata)
+    assert {pair.about for pair in pairs(both)} == {"base"}
+
+
 def test_a_lane_may_say_that_a_case_is_not_judged() -> None:
     """By metadata of its runs, with the reason."""
     found = good()

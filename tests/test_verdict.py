@@ -179,7 +179,7 @@ def test_the_interval_of_a_rate_is_clopper_and_pearsons() -> None:
 
 @pytest.mark.parametrize("true", [0.0, MARGIN])
 def test_false_alarms_are_as_rare_as_promised(true: float) -> None:
-    """Gates of 20 pairs at the edge of the margin at worst: at most 5 % of them go red, and far from it none."""
+    """Gates of 20 pairs, all at the edge of the margin: at most 5 % go red; far from it none."""
     rng, red, gates = np.random.default_rng(11), 0, 200
     for _ in range(gates):
         rows = rng.normal(true, 0.002, (20, 8))

@@ -11,11 +11,11 @@ from typing import Any
 from kernels.abi import INTERFACE, Prototype, helper, kernel
 from kernels.atomic import *
 from kernels.deferred_split import QUEUE_LEN, list_empty, split_queue
-from kernels.mm_types import DEFERRED_LIST, FLAGS, FOLIO_FLAGS_1
+from kernels.mm_types import DEFERRED_LIST, FLAGS, FOLIO_FLAGS_1, PAGE_BYTES
 
 # A site: what a sweep calls, on which descriptors, with which arguments.
 CALL, FIRST, END, FOLIO_BYTES, STEP_BYTES, NR_PAGES, VMA = range(0, 7 * 8, 8)
-SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH = range(7 * 8, 13 * 8, 8)
+SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH, KEEP = range(7 * 8, 14 * 8, 8)
 SITE_BYTES = 0x80
 # A plan: what a batch runs, and where it leaves the nanoseconds spent.
 SWEEP, SITE, INVERSE, INVERSE_SITE, PREPARE, PREPARE_SITE, LOOPS, SWEEP_NS, INVERSE_NS = range(0, 9 * 8, 8)
@@ -23,6 +23,8 @@ SWEEP, SITE, INVERSE, INVERSE_SITE, PREPARE, PREPARE_SITE, LOOPS, SWEEP_NS, INVE
 SWEEP_EXTRA, INVERSE_EXTRA, EXTRA_EVERY = range(9 * 8, 12 * 8, 8)
 AGAIN = 12 * 8  # how often a pass repeats the sweep, of calls that are over too soon to be timed
 PLAN_BYTES = 0x80
+
+QUEUED_FROM = PAGE_BYTES << 2  # of descriptors: the list's head lies on the third page
 
 ON_SITE = Prototype(("site",))
 
@@ -109,25 +111,32 @@ def prepare_exclusive(site):
         page += step_bytes
 
 
+@helper
+def take_off_queue(folio, keep):
+    """Take a folio off the deferred-split queue if it is on it; `keep` masks page 1's flags."""
+    entry = folio + DEFERRED_LIST
+    if not list_empty(entry):
+        following = READ64(entry)
+        before = READ64(entry + 8)
+        WRITE64(following + 8, before)
+        WRITE64(before, following)
+        WRITE64(entry, entry)
+        WRITE64(entry + 8, entry)
+        queue = split_queue(folio)
+        WRITE64(queue + QUEUE_LEN, READ64(queue + QUEUE_LEN) - 1)
+        WRITE64(folio + FOLIO_FLAGS_1, READ64(folio + FOLIO_FLAGS_1) & keep)
+
+
 @kernel(ON_SITE)
-def prepare_unqueued(site):
-    """Take every folio off the deferred-split queue, as freeing it does; ARGUMENT masks page 1's flags."""
+def prepare_unmapped(site):
+    """Leave folios as new ones are: not queued; KEEP masks a head's flags, ARGUMENT page 1's."""
     folio = READ64(site + FIRST)
     end = READ64(site + END)
     folio_bytes = READ64(site + FOLIO_BYTES)
-    keep = READ64(site + ARGUMENT)
     while folio < end:
-        entry = folio + DEFERRED_LIST
-        if not list_empty(entry):
-            following = READ64(entry)
-            before = READ64(entry + 8)
-            WRITE64(following + 8, before)
-            WRITE64(before, following)
-            WRITE64(entry, entry)
-            WRITE64(entry + 8, entry)
-            queue = split_queue(folio)
-            WRITE64(queue + QUEUE_LEN, READ64(queue + QUEUE_LEN) - 1)
-            WRITE64(folio + FOLIO_FLAGS_1, READ64(folio + FOLIO_FLAGS_1) & keep)
+        WRITE64(folio + FLAGS, READ64(folio + FLAGS) & READ64(site + KEEP))
+        if folio_bytes >= QUEUED_FROM:
+            take_off_queue(folio, READ64(site + ARGUMENT))
         folio += folio_bytes
 
 

@@ -35,17 +35,22 @@ _ARGUMENTS = {
     "flags": "READ64(site + ARGUMENT)",
     "compound": "READ64(site + ARGUMENT)",
 }
-# What a call needs beside the place it works on is read from the site each time: few registers outlive a call,
-# and spilling what changes would be a store in the loop, which the next locked instruction waits for.
+# What a call needs beside the place it works on is read from the site each time: few registers outlive a
+# call, and spilling what changes would be a store in the loop, which the next locked instruction waits for.
 _SWEEP = """
 def {name}(site):
-    folio = READ64(site + FIRST)
     step_bytes = READ64(site + STEP_BYTES)
-    folio_bytes = READ64(site + FOLIO_BYTES)
     vma = READ64(site + VMA)
     src_vma = READ64(site + SRC_VMA)
     address = READ64(site + ADDRESS)
     WRITE64(site + FAILED, 0)
+    {loops}
+    spend_extra(site)
+"""
+# Prototypes with folio and page: page by page, or a step over the whole folio.
+_PAGES_OF_FOLIOS = """
+    folio = READ64(site + FIRST)
+    folio_bytes = READ64(site + FOLIO_BYTES)
     while folio < READ64(site + END):
         page = folio
         while True:
@@ -55,7 +60,17 @@ def {name}(site):
             if page - folio >= {folio_bytes}:
                 break
         folio = page
-    spend_extra(site)
+"""
+# Prototypes with one of them.
+_PLACES = """
+    call = READ64(site + CALL)
+    end = READ64(site + END)
+    folio = page = READ64(site + FIRST)
+    while page < {end}:
+        {call}
+        page += step_bytes
+        folio = page
+        address += step_bytes << 6
 """
 
 
@@ -71,13 +86,16 @@ def spend_extra(site):
 def _sweep_of(prototype: Prototype) -> Any:
     """The sweep that makes calls of one prototype, in its own place in this file for numba's cache."""
     name = "sweep_" + "_".join(prototype.args) + ("_int" if prototype.returns else "")
-    arguments = ", ".join(["READ64(site + CALL)", *(_ARGUMENTS[arg] for arg in prototype.args)])
-    call = f"call{len(prototype.args)}({arguments})"
-    source = _SWEEP.format(
-        name=name,
+    both, crowded = {"folio", "page"} <= set(prototype.args), "address" in prototype.args
+    function = "READ64(site + CALL)" if both or crowded else "call"
+    call = f"call{len(prototype.args)}({', '.join([function, *(_ARGUMENTS[arg] for arg in prototype.args)])})"
+    loops = (_PAGES_OF_FOLIOS if both else _PLACES).strip()
+    loops = loops.format(
         call=f"if {call} != 0: WRITE64(site + FAILED, 1)" if prototype.returns else call,
-        folio_bytes="READ64(site + FOLIO_BYTES)" if "address" in prototype.args else "folio_bytes",
+        folio_bytes="READ64(site + FOLIO_BYTES)" if crowded else "folio_bytes",
+        end="READ64(site + END)" if crowded else "end",
     )
+    source = _SWEEP.format(name=name, loops=loops)
     exec(compile(source, __file__, "exec"), globals())
     return kernel(ON_SITE)(globals()[name])
 

@@ -32,56 +32,75 @@ ON_SITE = Prototype(("site",))
 _ARGUMENTS = {
     "folio": "folio",
     "page": "page",
-    "nr_pages": "nr_pages",
+    "nr_pages": "READ64(site + NR_PAGES)",
     "vma": "vma",
-    "dst_vma": "vma",
+    "dst_vma": "READ64(site + VMA)",
     "src_vma": "src_vma",
     "address": "address",
-    "flags": "argument",
-    "compound": "argument",
+    "flags": "READ64(site + ARGUMENT)",
+    "compound": "READ64(site + ARGUMENT)",
 }
+# What a call needs beside the place it works on is read from the site each time: few registers outlive a
+# call, and spilling what changes would be a store in the loop, which the next locked instruction waits for.
 _SWEEP = """
 def {name}(site):
-    call = READ64(site + CALL)
-    folio = READ64(site + FIRST)
-    end = READ64(site + END)
-    folio_bytes = READ64(site + FOLIO_BYTES)
     step_bytes = READ64(site + STEP_BYTES)
-    nr_pages = READ64(site + NR_PAGES)
     vma = READ64(site + VMA)
     src_vma = READ64(site + SRC_VMA)
-    argument = READ64(site + ARGUMENT)
     address = READ64(site + ADDRESS)
-    failed = 0
-    while folio < end:
+    WRITE64(site + FAILED, 0)
+    {loops}
+    spend_extra(site)
+"""
+# Prototypes with folio and page: page by page, or a step over the whole folio.
+_PAGES_OF_FOLIOS = """
+    folio = READ64(site + FIRST)
+    folio_bytes = READ64(site + FOLIO_BYTES)
+    while folio < READ64(site + END):
         page = folio
-        stop = folio + folio_bytes
-        while page < stop:
+        while True:
             {call}
             page += step_bytes
             address += step_bytes << 6
-        folio = stop
-    spend_extra(site)
-    WRITE64(site + FAILED, failed)
+            if page - folio >= {folio_bytes}:
+                break
+        folio = page
+"""
+# Prototypes with one of them.
+_PLACES = """
+    call = READ64(site + CALL)
+    end = READ64(site + END)
+    folio = page = READ64(site + FIRST)
+    while page < {end}:
+        {call}
+        page += step_bytes
+        folio = page
+        address += step_bytes << 6
 """
 
 
 @helper
 def spend_extra(site):
     """The positive control's additional locked instructions, none elsewhere."""
-    extra = READ64(site + EXTRA)
-    scratch = READ64(site + SCRATCH)
-    while extra > 0:
-        atomic_inc(scratch)
-        extra -= 1
+    spent = 0
+    while spent < READ64(site + EXTRA):  # read each time: an unrolled loop fills a page of code
+        atomic_inc(READ64(site + SCRATCH))
+        spent += 1
 
 
 def _sweep_of(prototype: Prototype) -> Any:
     """The sweep that makes calls of one prototype, in its own place in this file for numba's cache."""
     name = "sweep_" + "_".join(prototype.args) + ("_int" if prototype.returns else "")
-    arguments = ", ".join(["call", *(_ARGUMENTS[arg] for arg in prototype.args)])
-    call = f"call{len(prototype.args)}({arguments})"
-    source = _SWEEP.format(name=name, call=f"failed |= {call}" if prototype.returns else call)
+    both, crowded = {"folio", "page"} <= set(prototype.args), "address" in prototype.args
+    function = "READ64(site + CALL)" if both or crowded else "call"
+    call = f"call{len(prototype.args)}({', '.join([function, *(_ARGUMENTS[arg] for arg in prototype.args)])})"
+    loops = (_PAGES_OF_FOLIOS if both else _PLACES).strip()
+    loops = loops.format(
+        call=f"if {call} != 0: WRITE64(site + FAILED, 1)" if prototype.returns else call,
+        folio_bytes="READ64(site + FOLIO_BYTES)" if crowded else "folio_bytes",
+        end="READ64(site + END)" if crowded else "end",
+    )
+    source = _SWEEP.format(name=name, loops=loops)
     exec(compile(source, __file__, "exec"), globals())
     return kernel(ON_SITE)(globals()[name])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.lanes.model.arms import Batch, CallBatch, Spec, World, Yardstick, timed_section_ns
 from bench.lanes.model.families import BY_NAME
@@ -16,6 +18,8 @@ LEAST_PASSES = 7
 MOST_NS = 2  # times the asked-for batch: slower arms get fewer passes, but never less than LEAST_PASSES
 TWIN_PAD = 32  # bytes by which the A/A twin's code is moved
 CONTROL_SIZE = 0.025  # of the positive control
+# Locked instructions in a row: one by itself overlaps with what stands beside it, or waits for its stores.
+CONTROL_RUN = 16
 TRIALS = 5
 
 
@@ -64,12 +68,13 @@ class Session:
         base = next(i for i, other in enumerate(specs) if other == {**spec, "role": "case"})
         tunings[index]["loops"] = tunings[base]["loops"]
         if spec["role"] == "positive":
-            extra = [max(1, round(CONTROL_SIZE * ns / locked_ns)) for ns in passes[base]]
-            tunings[index] |= {"extra": extra, "per_case": [{"extra_locked": k} for k in extra]}
+            extra = positive_control(passes[base], locked_ns, tunings[index]["loops"])
+            tunings[index] |= {"extra": extra.plan, "per_case": [{"extra_locked": n} for n in extra.a_pass]}
 
     def npages(self, spec: dict[str, Any]) -> int:
-        """Base pages a pass of the arm works on."""
-        return _spec(spec).npages
+        """Base pages a pass of the arm works on, each as often as it does."""
+        chosen = _spec(spec)
+        return chosen.npages * chosen.sweeps
 
     def _pass_ns(self, spec: dict[str, Any]) -> tuple[float, ...]:
         """Nanoseconds of one pass of the call and, if it is wanted, of its inverse: the best of a few."""
@@ -83,7 +88,7 @@ class Session:
         if spec["role"] == "yardstick":
             batch: Batch = Yardstick(_world())
         else:
-            batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0)))
+            batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0, 0)))
         batch.loops = tuning["loops"] if tuning else LEAST_PASSES
         batch.overhead_ns = _overhead_ns() if spec["role"] != "yardstick" else 0.0
         return batch
@@ -100,6 +105,22 @@ class Session:
     def facts(self) -> dict[str, Any]:
         """What a timed section costs that makes no call; it is subtracted once a pass."""
         return {"timed_section_ns": round(_overhead_ns(), 2)}
+
+
+class PositiveControl(NamedTuple):
+    """Locked instructions for sweep, inverse and on which pass; and how many a pass that is on average."""
+
+    plan: tuple[int, int, int]
+    a_pass: tuple[float, ...]
+
+
+def positive_control(passes: Sequence[float], locked_ns: float, loops: int) -> PositiveControl:
+    """CONTROL_SIZE of passes that take so many ns, in runs of CONTROL_RUN or more on some of the passes."""
+    wanted = [CONTROL_SIZE * ns / locked_ns for ns in passes]
+    every = min(loops, math.ceil(max(1.0, CONTROL_RUN / min(wanted))))
+    runs = [max(1, round(each * every)) for each in wanted]
+    sweep, inverse = (*runs, 0)[:2]
+    return PositiveControl((sweep, inverse, every), tuple(n * (loops // every) / loops for n in runs))
 
 
 @cache

@@ -41,6 +41,7 @@ class Family:
     memory: str
     operations: tuple[Operation, ...]
     copies: int = 1  # of the memory, that exist at the same time
+    shared: bool = False  # do all arms of a round use the same memory? It must survive its operations.
 
     @property
     def name(self) -> str:
@@ -68,12 +69,12 @@ _NEW = ("folio_add_new_anon_rmap",)
 
 FAMILIES: tuple[Family, ...] = (
     Family("anon", "anon", (
-        Operation("first_fork", DEFAULT + PMD, _DUP),
         Operation("fork", MAPPED, _DUP),
         Operation("unmap_after_fork", MAPPED, _REMOVE),
         Operation("exit", MAPPED, _REMOVE),
-        Operation("munmap", MAPPED, _REMOVE),
-    )),
+    ), shared=True),
+    Family("anon", "anon", (Operation("munmap", MAPPED, _REMOVE),)),
+    Family("anon", "anon", (Operation("first_fork", DEFAULT + PMD, _DUP),)),
     Family("anon", "anon", (Operation("fault", DEFAULT + PMD, _NEW), Operation("dontneed", MAPPED, _REMOVE))),
     Family("anon", "anon", (Operation("pte_dontneed", DEFAULT, _calls("remove", "pte", "ptes")),)),
     Family("anon", "anon", (

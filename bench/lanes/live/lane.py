@@ -120,7 +120,7 @@ def _arm(family: Family, path: str, order: int, memory: str, wanted: set[str]) -
         return None
     spec: dict[str, Any] = {
         "role": "case", "kind": family.kind, "memory": family.memory, "copies": family.copies, "path": path,
-        "order": order, "bytes": parse_memory(memory), "ops": [operation.name for _, operation in chosen],
+        "order": order, "shared": family.shared, "bytes": parse_memory(memory), "ops": [operation.name for _, operation in chosen],
     }  # fmt: skip
     return Arm(tuple(name for name, _ in chosen), spec)
 

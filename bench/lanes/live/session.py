@@ -65,6 +65,7 @@ class Memory:
     def __init__(self, session: Session, spec: dict[str, Any], trial: bool) -> None:
         self.session, self.spec, self.trial = session, spec, trial
         self.size = TRIAL if trial else spec["bytes"]
+        self.turn = 0
         self.reasons: dict[str, str] = {}
         self.seen: dict[str, dict[str, list[float]]] = {op: defaultdict(list) for op in spec["ops"]}
 
@@ -76,14 +77,22 @@ class Memory:
     def _measured(self) -> dict[str, Any]:
         spec = self.spec
         taken = larger(self.size, spec["order"]) if spec["role"] == "positive" else self.size
+        self.turn += 1
         if lacking := fits(Machine(), taken, spec["copies"]):
             return {"values": {}, "unmeasurable": dict.fromkeys(spec["ops"], lacking)}
         select = self.session.setup["select"][spec["kind"]]
         request = {key: spec[key] for key in ("path", "order", "ops")}
-        found = self.session.ask(do="measure", kind=spec["memory"], bytes=taken, select=select, **request)
+        request |= self._shared(taken) if spec["shared"] else {"bytes": taken}
+        found = self.session.ask(do="measure", kind=spec["memory"], select=select, **request)
         if self.trial and not found["values"]:
             raise RuntimeError(next(iter(found["unmeasurable"].values())))
         return found
+
+    def _shared(self, taken: int) -> dict[str, Any]:
+        """The memory that all arms of a round share, PMD-mapped or not: placement is then the same."""
+        by = "pmd" if self.spec["path"] == "pmd" else "ptes"
+        token = f"{self.spec['order']}/{self.size}/{by}/{self.turn}"
+        return {"bytes": self.size, "extra": taken - self.size, "keep": token}
 
     def _value(self, op: str, found: dict[str, Any]) -> float | None:
         """The value, or None with its reason kept; never a number without proof."""

@@ -133,6 +133,9 @@ class Filters:
                     raise one_of(key, value, valid)
 
 
+ALL = Filters()  # selects everything
+
+
 def natural(text: str) -> tuple[object, ...]:
     """Sort key that puts 2 before 10 and v6.8 before v6.12."""
     parts: list[object] = []

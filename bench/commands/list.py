@@ -10,6 +10,7 @@ from bench.lanes import lane
 EXAMPLES = """examples:
   rmapbench list                         every case of the model lane
   rmapbench list remove order=0,4        one call, two folio sizes
+  rmapbench list --lane live munmap      the running kernel's, with the rmap calls they make
   rmapbench list --variants              the variants, with what they are
 """
 
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     if args.variants:
         lines = module.describe_variants(extra)
     else:
-        cases = options.filters(args).select(module.cases(extra))
-        lines = [case.name for case in cases]
+        filters = options.filters(args)
+        cases = filters.select(module.cases(extra, filters))
+        lines = [case.name for case in cases] + [f"# {note}" for note in module.notes(cases)]
     print("\n".join(lines))
     return 0

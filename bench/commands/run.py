@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 import time
@@ -11,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import options, results
-from bench.errors import UsageError
+from bench.errors import Untrusted, UsageError
 from bench.lanes import lane
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
 from bench.measure.journal import Journal
-from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Settings
+from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Settings
 from bench.show.progress import progress
 
-MOST_WORKERS = 2  # at once: that many were found not to disturb each other
 EXAMPLES = """examples:
   rmapbench                              the main calls in v6.12 and v6.15
   rmapbench run                          the full call matrix
   rmapbench run remove order=0,4 path=pte,ptes variant=v6.12
   rmapbench run --variant mine=my.py variant=mine,v6.12 -o mine.json
   rmapbench run --fast remove order=0 -o quick.json
+  rmapbench run --lane live --fast fork munmap memory=256MiB -o live.json
   rmapbench run --resume rmapbench-2026-11-23-101500
 """
 
@@ -54,11 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--processes", type=options.positive, metavar="N", help=f"fresh processes (default {DEFAULT})"
     )
-    parser.add_argument("--rounds", type=options.positive, default=60, help="rounds a process (default 60)")
+    parser.add_argument("--rounds", type=options.positive, help="rounds a process (default 60, live lane 5)")
     parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
     parser.add_argument("--budget", type=options.seconds, metavar="S", help="stop after about S seconds")
     parser.add_argument(
-        "--timeout", type=options.seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
+        "--timeout", type=options.seconds, metavar="S", help="of a silent worker (default 60, live lane 300)"
     )
     parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
@@ -73,26 +74,40 @@ def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
     target, journal = _resumed(args) if args.resume else _begun(args)
     plan, settings, header = journal.header()
-    with progress(args.quiet) as display:
+    settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
+    with lane(header["metadata"]["lane"]).kept_machine(), progress(args.quiet) as display:
         state = Engine(plan, settings, journal, display).run()
     measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
+    if not measured.runs:
+        raise _nothing(measured, journal)
     results.save(measured, target.result, args.force or header["force"])
     _show(measured, target)
-    return 0 if measured.runs else 6
+    return 0
+
+
+def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
+    """The error for a run without a single figure: why, and how to go on."""
+    case, reason = next(iter(measured.failed.items()))
+    more = f" and {len(measured.failed) - 1} more" if len(measured.failed) > 1 else ""
+    return Untrusted(
+        f"nothing could be measured ({case}{more}: {reason}); mend that or allow more time, "
+        f"then go on with: rmapbench run --resume {journal.directory}"
+    )
 
 
 def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
     """Everything that can be refused is refused here, before anything is measured."""
-    module, extra = lane(args.lane), options.variants(args)
-    chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    module, extra, filters = lane(args.lane), options.variants(args), options.filters(args)
+    chosen = module.main_cases() if args.main else filters.select(module.cases(extra, filters))
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args)
+    settings = _settings(args, module.PACE, module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
         **environment.collect(),
+        **module.metadata(),
         "lane": args.lane,
         "command": shlex.join(["rmapbench", *sys.argv[1:]]),
         "seed": settings.seed,
@@ -120,17 +135,17 @@ def _target(output: Path | None) -> Target:
     return Target(directory / "result.json", directory / "journal", directory)
 
 
-def _settings(args: argparse.Namespace) -> Settings:
-    cpus = usable_cpus()
+def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings:
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
     return Settings(
         processes=args.processes or DEFAULT,
-        rounds=args.rounds,
+        rounds=args.rounds or (pace.fast_rounds if args.processes == FAST else pace.rounds),
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
-        timeout=args.timeout,
-        cpus=tuple(cpus[:MOST_WORKERS]),
+        timeout=args.timeout or pace.timeout,
+        warmups=pace.warmups,
+        cpus=tuple(cpus[: pace.workers]),
     )
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from bench.errors import one_of
 
-LANES = {"model": "bench.lanes.model.lane"}
+LANES = {"model": "bench.lanes.model.lane", "live": "bench.lanes.live.lane"}
 
 
 def lane(name: str) -> ModuleType:

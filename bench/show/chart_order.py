@@ -95,7 +95,7 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
     measured = {row.order: row.comparison for row in rows if row.per_page and row.batched and row.comparison}
     same = [row.order for row in rows if row.same_code]
     ratios = {**dict.fromkeys(same, 1.0), **{order: found.ratio for order, found in measured.items()}}
-    _line(axes, style, ratios, same, variant)
+    _line(axes, style, ratios, same, variant or "batched / per-page")
     _ribbon(axes, style, {order: found.interval for order, found in measured.items()})
 
 

@@ -23,7 +23,7 @@ LEAST_SPAN = 0.06  # of the figures themselves: less than that is not worth a wh
 
 def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
     """A panel a call, a row a variant, a point a path; UsageError if nothing was measured at `order`."""
-    plain = [case for case in results.runs if is_plain(case)]
+    plain = [case for case in results.runs if is_plain(case) and variant_of(case)]
     chosen = [case for case in (filters.select(plain) if filters else plain) if case.order == order]
     if not chosen:
         raise UsageError(

@@ -11,6 +11,7 @@ from bench.judge.controls import controls
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.footnotes import footnotes
+from bench.show.live_notes import RUNNING, live_notes
 from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
 from bench.show.table import NONE, WIDTH, Table, interval, nanoseconds, percent, wrap
 
@@ -88,13 +89,15 @@ def _tables(samples: Samples, sections: Sequence[Section], extra: Sequence[Colum
     for section in sections:
         table = _paired_table(section, extra) if section.paired else _base_table(section, extra)
         notes = (*table.notes, *footnotes(samples, found, section.rows))
+        if section.subject.family.level in RUNNING:
+            notes += tuple(live_notes(samples, section.rows))
         tables.append(replace(table, notes=notes))
     return tables
 
 
 def _paired_table(section: Section, extra: Sequence[Column]) -> Table:
     """Batched against per-page; rows that have one of them only say what they are compared with."""
-    said = f"{section.subject.name}, {section.subject.variant}: per-page and batched, ns a page"
+    said = f"{section.subject.title}: per-page and batched, ns a page"
     header = ("folio", "per-page", "batched", "change", "95 % interval", *(c.title for c in extra), "")
     rows = []
     for row in section.rows:
@@ -109,7 +112,8 @@ def _base_table(section: Section, extra: Sequence[Column]) -> Table:
     """The variant against its base, where a call has one path only."""
     base = next((row.base for row in section.rows if row.base), "")
     against = f" against {base}" if base else ""
-    said = f"{section.subject.name}: {section.subject.variant}{against}, ns a page"
+    variant = f" {section.subject.variant}" if section.subject.variant else ""
+    said = f"{section.subject.name}:{variant}{against}, ns a page"
     header = ("folio", "base", "this", "change", "95 % interval", *(c.title for c in extra))
     rows = [
         (row.label, _cost(row.base_value), _cost(row.value), *_change(row), *(c.cell(row) for c in extra))
@@ -153,7 +157,8 @@ def _summary(sections: Sequence[Section]) -> list[str]:
 
 
 def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str:
-    what = f"order 0, {variant} against {base}" if base else f"order 0, {variant}, batched against per-page"
+    named = f", {variant}" if variant else ""
+    what = f"order 0{named} against {base}" if base else f"order 0{named}, batched against per-page"
     low, high = min(changes), max(changes)
     if len(changes) == 1:
         return f"{what}: {percent(low[0])} ({low[1]})"

@@ -31,6 +31,11 @@ class Subject:
         words = ", ".join(rest + more)
         return self.family.op + (f" ({words})" if words else "")
 
+    @property
+    def title(self) -> str:
+        """The call and, if it has one, its variant."""
+        return f"{self.name}, {self.variant}" if self.variant else self.name
+
 
 @dataclass(frozen=True)
 class Row:

@@ -13,6 +13,7 @@ from .system import PAGE, PMD, Unmeasurable, madvise, mmap, munmap
 THP = "/sys/kernel/mm/transparent_hugepage"
 HUGETLB = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 PMD_ORDER = 9
+ROOM = 16  # a part of the memory by which it may grow at most
 CHUNK = 64 << 20  # bytes filled at a time: a caller that counts on signs of life gets them
 
 
@@ -28,9 +29,11 @@ class Mapping:
         self.pages = size // PAGE
         self.file, self.userfault = file, -1  # file descriptors, closed with it
         self.filled = False  # does it hold pages?
-        self.forked = False  # has a fork write-protected its PTEs already?
         self.by_ptes = False  # have PMD-mapped folios been mapped by PTEs?
-        self._reserved, self._reservation = 0, size + 2 * PMD
+        self.nominal = size  # without what `grown` adds
+        self.known: dict[str, float] = {}  # of its folios, from when it was filled
+        self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
+        self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
         if file < 0 and kind in ("shmem", "shmem_private"):
             self.file = os.memfd_create("rmapbench")
             os.ftruncate(self.file, size)
@@ -83,8 +86,37 @@ class Mapping:
         populate(start, self.size, system.MADV_POPULATE_WRITE)
         munmap(filler, self._reservation)
 
+    @contextlib.contextmanager
+    def grown(self, extra: int) -> Iterator[None]:
+        """Anonymous memory larger by `extra` bytes of such folios, for the block."""
+        if not extra:
+            yield
+            return
+        end, flags = self.start + self.nominal, system.MAP_PRIVATE | system.MAP_ANONYMOUS
+        mmap(end, extra, flags)
+        madvise(end, extra, system.MADV_HUGEPAGE if self.order else system.MADV_NOHUGEPAGE)
+        populate(end, extra, system.MADV_POPULATE_WRITE)
+        madvise(end, extra, system.MADV_NOHUGEPAGE)
+        self._resize(self.nominal + extra)
+        try:
+            yield
+        finally:
+            self._resize(self.nominal)
+            mmap(end, extra, flags | system.MAP_NORESERVE, prot=system.PROT_NONE)
+
+    def _resize(self, size: int) -> None:
+        self.size, self.pages = size, size // PAGE
+        self.by_ptes = False  # not all of it, at least
+        self.drop_userfault()
+
+    def drop_userfault(self) -> None:
+        """Close the userfaultfd, and with it give up the bits."""
+        if self.userfault >= 0:
+            os.close(self.userfault)
+        self.userfault = -1
+
     def renew(self) -> None:
-        """Start anew: no pages, not armed, not forked."""
+        """Start anew: no pages, not armed."""
         file = os.dup(self.file) if self.file >= 0 else -1
         self.free()
         if file >= 0:
@@ -95,10 +127,10 @@ class Mapping:
     def free(self) -> None:
         """Give everything back; also after parts of it were unmapped or moved."""
         munmap(self._reserved, self._reservation)
-        for fd in (self.userfault, self.file):
-            if fd >= 0:
-                os.close(fd)
-        self.userfault = self.file = -1
+        self.drop_userfault()
+        if self.file >= 0:
+            os.close(self.file)
+        self.file = -1
 
 
 @contextlib.contextmanager

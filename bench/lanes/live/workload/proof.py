@@ -53,7 +53,7 @@ def vmas(mapping: Mapping, proc: str = PROC) -> int:
     """VMAs that overlap the mapping."""
     with open(f"{proc}/self/maps") as file:  # noqa: PTH123
         spans = [line.split(None, 1)[0].split("-") for line in file]
-    end = mapping.start + mapping.size
+    end = mapping.start + mapping.nominal
     return sum(int(low, 16) < end and mapping.start < int(high, 16) for low, high in spans)
 
 

@@ -9,6 +9,9 @@ Requests, one a line, and what is answered:
                         "unmeasurable": {"munmap": "why"}}
 
 One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
+With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
+with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
+for processes that may not choose them.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
@@ -16,6 +19,7 @@ cannot be understood is answered with {"error": "..."}. The process ends with it
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -64,33 +68,56 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     """Each operation with its value, one after the other on one memory."""
     kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
     select = bool(request.get("select", True))
-    with reserved(size if select and kind == "hugetlb" else 0), mapped(kind, order, size) as mapping:
-        empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
+    with (
+        reserved(size if select and kind == "hugetlb" else 0),
+        _memory(request.get("keep"), kind, order, size) as mapping,
+    ):
+        if not mapping.filled:
+            mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
         if select:
             select_order(kind, order)
-        found = {} if ops[0] == "fault" else _prepared(mapping, path)
-        for op in ops:
-            value = _one(mapping, path, op, empties.get(op), found)
-            found = value["proof"] if op == "fault" else found
-            yield op, value
+        if ops[0] == "fault":
+            yield from _faulted(mapping, path, ops)
+            return
+        if not mapping.filled:
+            _fill(mapping, path)
+        with mapping.grown(int(request.get("extra", 0))):
+            userfault.arm(mapping, path)
+            found = _without_doubt({**mapping.known, **proof.take(mapping)}, path)
+            for op in ops:
+                yield op, _one(mapping, path, op, found)
 
 
-def _prepared(mapping: Mapping, path: str) -> proof.Proof:
-    """Fill and arm the memory, and prove it; a few attempts where folios are not what they should be."""
+_kept: dict[str, Mapping] = {}
+
+
+@contextlib.contextmanager
+def _memory(token: str | None, kind: str, order: int, size: int) -> Iterator[Mapping]:
+    """Memory for one request, or that which was kept under this token; anything else kept is given back."""
+    for other in [key for key in _kept if key != token]:
+        _kept.pop(other).free()
+    if token is None:
+        with mapped(kind, order, size) as mapping:
+            yield mapping
+    else:
+        yield _kept.setdefault(token, _kept.get(token) or Mapping(kind, order, size))
+
+
+def _fill(mapping: Mapping, path: str) -> None:
+    """Fill the memory; a few attempts at folios of the order asked for."""
     for attempt in range(1, ATTEMPTS + 1):
         before = proof.statistics(mapping.kind, mapping.order)
         mapping.populate(path == "pmd")
-        userfault.arm(mapping, path)
-        found = {**_proven(mapping, before), "attempts": attempt}
-        doubt = proof.doubts(found, path)
-        if not doubt:
-            return found
-        mapping.renew()
-    raise Unmeasurable(doubt)
+        found = _folios(mapping, before)
+        mapping.known = {**found, "attempts": attempt}
+        if found.get("order_share", 0) >= proof.LEAST_SHARE:
+            return
+        if attempt < ATTEMPTS:
+            mapping.renew()
 
 
-def _proven(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
-    """The proof, with the folios' order from per-size statistics where it cannot be seen."""
+def _folios(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
+    """What folios the memory has, from per-size statistics where they cannot be seen."""
     after = proof.statistics(mapping.kind, mapping.order)
     found = {**proof.take(mapping), **proof.moved(before, after, mapping.size // mapping.folio)}
     allocated = found.pop("allocated_share", None)
@@ -99,15 +126,27 @@ def _proven(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
     return found
 
 
-def _one(mapping: Mapping, path: str, op: str, empty: int | None, found: proof.Proof) -> dict[str, Any]:
-    """Time one operation; its proof is that of the memory, or the one it took itself."""
-    before = proof.statistics(mapping.kind, mapping.order)
-    timed: Timed = OPERATIONS[op](mapping, path)
-    own = _proven(mapping, before) if op == "fault" else timed.proof
-    known = {**found, **own}
-    if doubt := proof.doubts(known, path):
+def _without_doubt(found: proof.Proof, path: str) -> proof.Proof:
+    if doubt := proof.doubts(found, path):
         raise Unmeasurable(doubt)
-    return {"gross": timed.gross, "empty": timed.empty if empty is None else empty, "proof": known}
+    return found
+
+
+def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str, Request]]:
+    """The first faults, which fill the memory, and what comes after them."""
+    before = proof.statistics(mapping.kind, mapping.order)
+    timed = OPERATIONS["fault"](mapping, path)
+    found = _without_doubt(_folios(mapping, before), path)
+    yield "fault", {"gross": timed.gross, "empty": timed.empty, "proof": found}
+    for op in ops[1:]:
+        yield op, _one(mapping, path, op, found)
+
+
+def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
+    """Time one operation; its proof is that of the memory, and the one it took itself."""
+    timed: Timed = OPERATIONS[op](mapping, path)
+    known = _without_doubt({**found, **timed.proof}, path)
+    return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
 
 
 def answers(lines: Iterator[str]) -> Iterator[Request]:
@@ -123,6 +162,7 @@ def answers(lines: Iterator[str]) -> Iterator[Request]:
 def main() -> None:
     """Answer until there are no more questions."""
     system.die_with_parent()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one CPU, for children too
     gc.collect()
     gc.freeze()
     gc.disable()

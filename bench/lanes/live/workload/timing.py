@@ -14,7 +14,7 @@ from . import system
 from .memory import Mapping, mapped
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
-from .userfault import ARMED, arm
+from .userfault import arm
 
 EMPTIES = 3  # times an operation on memory without pages is timed; the median counts
 
@@ -68,7 +68,6 @@ def bare(mapping: Mapping, path: str, operation: Operation) -> int:
     trials = []
     for _ in range(EMPTIES):
         with mapped(mapping.kind, mapping.order, mapping.size) as nothing:
-            nothing.forked = True
             trials.append(operation(nothing, path).gross)
     return sorted(trials)[EMPTIES // 2]
 
@@ -123,7 +122,8 @@ def _child(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) 
     try:
         set_realtime(False)
         _rehearse(mapping.order, path, work)
-        if mapping.filled and path in ARMED:
+        if mapping.filled:
+            mapping.userfault = -1  # the parent's
             arm(mapping, path)
         _slate.say(proof=take(mapping) if mapping.filled else {})
         set_realtime(True)

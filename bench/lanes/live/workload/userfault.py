@@ -1,8 +1,8 @@
 """Write-protect bits by userfaultfd, with which the running kernel is made to batch pages or not.
 
 The kernel batches only consecutive PTEs whose bits agree. Path `pte` sets the bit on every second page, so
-neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls, for one
-page or for two.
+neighbours differ and every batch is of one; path `ptes` sets it on all; `default` clears all and gives the
+userfaultfd up. All three issue the same calls: one a page, which sets or clears.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ UFFDIO_API, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT = 0xC018AA3F, 0xC020AA00, 0xC01
 UFFD_API, REGISTER_MODE_WP, WRITEPROTECT_MODE_WP = 0xAA, 2, 1
 FEATURE_PAGEFAULT_FLAG_WP, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 0, 1 << 12
 USER_MODE_ONLY = 1  # needs no privilege, since 5.11
-ARMED = ("pte", "ptes")
+# By path, which bits even and odd pages get.
+BITS = {
+    "pte": (WRITEPROTECT_MODE_WP, 0),
+    "ptes": (WRITEPROTECT_MODE_WP, WRITEPROTECT_MODE_WP),
+    "default": (0, 0),
+}
 
 _ioctl, _mprotect, _syscall = raw("ioctl"), raw("mprotect"), raw("syscall")
 
@@ -56,15 +61,13 @@ def register(mapping: Mapping) -> int:
     return fd
 
 
-def protect(fd: int, start: int, size: int, step: int, length: int, mode: int = WRITEPROTECT_MODE_WP) -> int:
-    """Change the bit of `length` bytes every `step` bytes; how many calls failed."""
-    asked = (ctypes.c_uint64 * 3)(start, length, mode)
+def protect_firsts(fd: int, start: int, size: int, mode: int = WRITEPROTECT_MODE_WP) -> None:
+    """Change the bit of the first page of every PMD, which makes the kernel map it by PTEs."""
+    asked = (ctypes.c_uint64 * 3)(start, PAGE, mode)
     at = ctypes.addressof(asked)
-    failed = 0
-    for here in range(start, start + size, step):
+    for here in range(start, start + size, PMD):
         asked[0] = here
-        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at) != 0
-    return failed
+        _ioctl(fd, UFFDIO_WRITEPROTECT, at)
 
 
 def arm(mapping: Mapping, path: str) -> None:
@@ -75,12 +78,26 @@ def arm(mapping: Mapping, path: str) -> None:
     if mapping.order == PMD_ORDER and mapping.kind == "anon" and path != "pmd" and not mapping.by_ptes:
         map_by_ptes(mapping)
         mapping.by_ptes = True
-    if path not in ARMED:
+    if path not in BITS or (path == "default" and missing(mapping.file >= 0)):
         return
+    mapping.drop_userfault()
     mapping.userfault = register(mapping)
-    length = PAGE if path == "pte" else 2 * PAGE
-    if protect(mapping.userfault, mapping.start, mapping.size, 2 * PAGE, length):
+    if _set_bits(mapping, *BITS[path]):
         raise Unmeasurable("userfaultfd could not write-protect every page")
+    if path == "default":
+        mapping.drop_userfault()
+
+
+def _set_bits(mapping: Mapping, even: int, odd: int) -> int:
+    """Set or clear the bit of every page with a call each; how many calls failed."""
+    first, second = ((ctypes.c_uint64 * 3)(0, PAGE, mode) for mode in (even, odd))
+    at_first, at_second, fd = ctypes.addressof(first), ctypes.addressof(second), mapping.userfault
+    failed = 0
+    for here in range(mapping.start, mapping.start + mapping.size, 2 * PAGE):
+        first[0], second[0] = here, here + PAGE
+        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_first) != 0
+        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_second) != 0
+    return failed
 
 
 def map_by_ptes(mapping: Mapping) -> None:
@@ -91,7 +108,7 @@ def map_by_ptes(mapping: Mapping) -> None:
         _map_by_ptes_mprotect(mapping)
         return
     for mode in (WRITEPROTECT_MODE_WP, 0):
-        protect(fd, mapping.start, mapping.size, PMD, PAGE, mode)
+        protect_firsts(fd, mapping.start, mapping.size, mode)
     os.close(fd)
 
 

@@ -32,6 +32,20 @@ def add_lane(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lane", default="model", help="the lane (default: model)")
 
 
+def add_kernels(parser: argparse.ArgumentParser) -> None:
+    """What the vm lane boots."""
+    parser.add_argument(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="[NAME=]IMAGE",
+        help="vm lane: a kernel image, or a directory such as /boot; several are compared",
+    )
+    parser.add_argument(
+        "--accel", metavar="HOW", help="vm lane: tcg counts instructions (default), kvm takes the time"
+    )
+
+
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)

@@ -13,7 +13,9 @@ from typing import Any
 
 from bench import options, results
 from bench.errors import Untrusted, UsageError
+from bench.lanes import extra as extra_of
 from bench.lanes import lane
+from bench.lanes import pace as pace_of
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
@@ -29,6 +31,7 @@ EXAMPLES = """examples:
   rmapbench run --variant mine=my.py variant=mine,v6.12 -o mine.json
   rmapbench run --fast remove order=0 -o quick.json
   rmapbench run --lane live --fast fork munmap memory=256MiB -o live.json
+  rmapbench run --lane vm --kernel old=bzImage.old --kernel new=bzImage fork -o vm.json
   rmapbench run --resume rmapbench-2026-11-23-101500
 """
 
@@ -47,8 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_filters(parser)
     options.add_lane(parser)
     options.add_variants(parser)
+    options.add_kernels(parser)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--fast", dest="processes", action="store_const", const=FAST, help=f"{FAST} processes")
+    size.add_argument("--fast", action="store_true", help=f"{FAST} processes; vm lane: one boot, no verdict")
     size.add_argument(
         "--rigorous", dest="processes", action="store_const", const=RIGOROUS, help=f"{RIGOROUS} processes"
     )
@@ -97,12 +101,13 @@ def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
 
 def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
     """Everything that can be refused is refused here, before anything is measured."""
-    module, extra, filters = lane(args.lane), options.variants(args), options.filters(args)
+    module, filters = lane(args.lane), options.filters(args)
+    extra = extra_of(module, args)
     chosen = module.main_cases() if args.main else filters.select(module.cases(extra, filters))
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args, module.PACE, module.cpus(usable_cpus()))
+    settings = _settings(args, pace_of(module, extra), module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
@@ -139,8 +144,8 @@ def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
     return Settings(
-        processes=args.processes or DEFAULT,
-        rounds=args.rounds or (pace.fast_rounds if args.processes == FAST else pace.rounds),
+        processes=args.processes or (pace.fast_processes if args.fast else pace.processes),
+        rounds=args.rounds or (pace.fast_rounds if args.fast else pace.rounds),
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
         timeout=args.timeout or pace.timeout,

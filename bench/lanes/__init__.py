@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 from types import ModuleType
+from typing import Any
 
-from bench.errors import one_of
+from bench import options
+from bench.errors import UsageError, one_of
+from bench.measure.plan import Pace
 
-LANES = {"model": "bench.lanes.model.lane", "live": "bench.lanes.live.lane"}
+LANES = {"model": "bench.lanes.model.lane", "live": "bench.lanes.live.lane", "vm": "bench.lanes.vm.lane"}
 
 
 def lane(name: str) -> ModuleType:
@@ -15,3 +19,17 @@ def lane(name: str) -> ModuleType:
     if name not in LANES:
         raise one_of("lane", name, LANES)
     return importlib.import_module(LANES[name])
+
+
+def extra(module: ModuleType, args: argparse.Namespace) -> Any:
+    """What the user adds to the lane: variants, or the kernels of one that boots some."""
+    if hasattr(module, "extra"):
+        return module.extra(args)
+    if getattr(args, "kernel", None) or getattr(args, "accel", None):
+        raise UsageError("--kernel and --accel are for the vm lane; add --lane vm")
+    return options.variants(args)
+
+
+def pace(module: ModuleType, added: Any) -> Pace:
+    """What suits the lane, given what the user added."""
+    return module.pace(added) if hasattr(module, "pace") else module.PACE

@@ -63,6 +63,8 @@ class Pace:
     warmups: int = 2
     timeout: float = 60.0
     workers: int = 2  # at once
+    processes: int = 8  # DEFAULT
+    fast_processes: int = 5  # FAST
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,11 @@ class Timed(Protocol):
 
 
 class Session(Protocol):
-    """What a lane's `open_session(setup)` returns."""
+    """What a lane's `open_session(setup)` returns.
+
+    One that cannot run an arm by itself has `measure(plan, job, write)`, which appends the records of all
+    the job's blocks (see bench.measure.journal).
+    """
 
     def build(self, part: int, parts: int) -> None:
         """Compile one part of what the plan needs."""
@@ -102,6 +106,9 @@ def _calibrate_block(
 
 
 def _measure(session: Session, plan: Plan, job: dict[str, Any], write: Writer) -> None:
+    if whole := getattr(session, "measure", None):
+        whole(plan, job, write)
+        return
     for number in job["blocks"]:
         _measure_block(session, plan.blocks[number], number, job, write)
 

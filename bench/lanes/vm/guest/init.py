@@ -4,7 +4,7 @@ Packed and started alone, with nothing but the standard library. What it says ar
 
     @@rmapbench NUMBER CRC32 JSON
 
-numbered from 0, the last of them {"end": true}; then the machine is switched off.
+numbered from 0, the check over number and JSON, the last of them {"end": true}; then the machine is switched off.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ SETTINGS = {
     "/proc/sys/kernel/hung_task_timeout_secs": "0",
     "/proc/sys/vm/stat_interval": "3600",  # seconds; folding statistics would fall into some operations
 }
-SETTLE = 20  # seconds of the guest's, in which what booting left behind is done
 CLOCK_READINGS = 101
 LINUX_REBOOT_CMD_RESTART = 0x01234567
 
@@ -42,7 +41,8 @@ class Console:
     def say(self, record: object) -> None:
         """One record."""
         text = json.dumps(record, separators=(",", ":"))
-        line = f"\n{MARK} {self.number} {zlib.crc32(text.encode()):08x} {text}\n"
+        check = zlib.crc32(f"{self.number} {text}".encode())
+        line = f"\n{MARK} {self.number} {check:08x} {text}\n"
         self.number += 1
         data = line.encode()
         while data:
@@ -100,7 +100,7 @@ def prepare() -> None:
                 setting.write(value)
         except OSError:
             pass  # not every kernel has it
-    sleep(SETTLE)
+    sleep(int(os.environ.get("SETTLE", "1")))
 
 
 def clock() -> int:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machine:
-    """One architecture, as QEMU, the kernel and the distribution call it."""
+    """One architecture, as the kernel, QEMU and the distribution call it."""
 
     name: str  # as uname -m says
     qemu: str  # the program
     package: str  # that has it
-    arguments: tuple[str, ...]  # board and CPU model under TCG
-    console: str  # of the guest's first serial port
-    elf_machine: int  # e_machine of its programs, see elf.h
-    debian: str  # name of the architecture in Debian
+    board: tuple[str, ...]  # QEMU's arguments whatever the accelerator
+    tcg_cpu: str  # the CPU model that TCG plays
+    console: str  # the guest's name of the first serial port
+    elf: int  # e_machine of its programs (elf.h)

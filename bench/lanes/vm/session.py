@@ -1,0 +1,166 @@
+"""The vm lane in a measuring process: boots every kernel once, and makes rounds of what the guests answer."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.lanes.vm import boot, initramfs, qemu
+from bench.lanes.vm.answers import Answers
+from bench.lanes.vm.console import answers
+from bench.lanes.vm.image import Image
+from bench.lanes.vm.machines import MACHINES
+from bench.lanes.vm.operations import larger
+from bench.lanes.vm.qemu import Boot
+from bench.measure.journal import Writer
+from bench.measure.plan import Plan
+
+ATTEMPTS = 2  # at booting a kernel
+SILENCE = 0.4  # of the time after which this process would be taken for hung
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a guest is asked: an arm of a block, in a round."""
+
+    block: int
+    arm: int
+    turn: int
+    spec: dict[str, Any]
+
+    def as_job(self) -> dict[str, Any]:
+        """In the workload's words."""
+        spec = self.spec
+        more = larger(spec["bytes"], spec["order"]) - spec["bytes"] if spec["role"] == "positive" else 0
+        asked = {key: spec[key] for key in ("path", "order", "ops")}
+        asked |= {"do": "measure", "kind": spec["memory"], "bytes": spec["bytes"]}
+        if not spec["shared"]:
+            return {**asked, "bytes": spec["bytes"] + more}
+        by = "pmd" if spec["path"] == "pmd" else "ptes"
+        return {**asked, "extra": more, "keep": f"{self.block}/{self.turn}/{by}"}
+
+
+class Session:
+    """Everything one worker process keeps."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self.setup = setup
+        self.images = {name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()}
+
+    def build(self, part: int, parts: int) -> None:
+        """Nothing is compiled."""
+
+    def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
+        """A value is one whole operation: nothing is repeated."""
+        return [{"loops": 1, "metadata": {"pages": spec["bytes"] // 4096, **_extra(spec)}} for spec in specs]
+
+    def arm(self, spec: dict[str, Any], tuning: Any) -> Session:
+        """No arm is tried alone: that would take a boot."""
+        return self
+
+    def run(self) -> tuple[float, ...]:
+        """Nothing to try."""
+        return ()
+
+    def facts(self) -> dict[str, Any]:
+        """What the figures are, and what was booted how."""
+        counted = self.setup["accelerator"] == "tcg"
+        found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
+        machine = MACHINES[next(iter(self.images.values())).machine]
+        found["guest"] = " ".join((*machine.board, "-cpu", machine.tcg_cpu if counted else "host"))
+        said = subprocess.run([machine.qemu, "--version"], capture_output=True, text=True, check=False).stdout
+        found["qemu"] = (said.splitlines() or ["unknown"])[0]
+        for image in self.images.values():
+            found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
+        return found
+
+    def measure(self, plan: Plan, job: dict[str, Any], write: Writer) -> None:
+        """Boot, ask, and append a round of each block for every repetition that the guests did."""
+        requests = self._requests(plan, job)
+        heard = self._boot(requests, job, write)
+        for number in job["blocks"]:
+            block = plan.blocks[number]
+            answered = Answers(block, {at[1:]: a for at, a in heard.items() if at[0] == number})
+            for turn in range(job["rounds"]):
+                write("round", number, answered.values(turn), {})
+            for index in range(len(block.arms)):
+                write("told", number, index, answered.told(index))
+            write("done", number)
+
+    def _requests(self, plan: Plan, job: dict[str, Any]) -> dict[str, list[Request]]:
+        """By kernel, in an order of its own for each boot; those that share a memory stay together."""
+        skip = {tuple(at) for at in job["skip"]}
+        groups: dict[str, dict[tuple[Any, ...], list[Request]]] = {name: {} for name in self.images}
+        for number in job["blocks"]:
+            for index, arm in enumerate(plan.blocks[number].arms):
+                for turn in range(job["rounds"]) if (number, index) not in skip else ():
+                    request = Request(number, index, turn, arm.spec)
+                    place = (number, turn) if arm.spec["shared"] else (number, turn, index)
+                    groups[arm.spec["kernel"]].setdefault(place, []).append(request)
+        rng = random.Random(f"{job['seed']}/{job['number']}")
+        return {name: list(_shuffled(found, rng)) for name, found in groups.items() if found}
+
+    def _boot(
+        self, requests: dict[str, list[Request]], job: dict[str, Any], write: Writer
+    ) -> dict[tuple[int, int, int], dict[str, Any]]:
+        """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
+        base, place = initramfs.base(), Path(job["out"])
+        heard: dict[tuple[int, int, int], dict[str, Any]] = {}
+
+        def listen(name: str, records: list[dict[str, Any]]) -> None:
+            write("at", requests[name][0].block, -1)  # a sign of life
+
+        missing = dict(requests)
+        for attempt in range(ATTEMPTS):
+            jobs = [self._job(name, asked, base, place, job, attempt) for name, asked in missing.items()]
+            outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
+            for name, outcome in outcomes.items():
+                asked = missing[name]
+                heard |= {_at(asked[number]): answer for number, answer in answers(outcome.console)}
+            missing = {name: asked for name, asked in missing.items() if outcomes[name].reason}
+            if not missing:
+                break
+        for name, asked in missing.items():
+            log = place.with_suffix(f".{name}.console")
+            for block, arm in sorted({_at(request)[:2] for request in asked}):
+                write("failed", block, arm, f"{name}: {outcomes[name].reason} (all of it: {log})")
+        return heard
+
+    def _job(
+        self, name: str, asked: list[Request], base: bytes, place: Path, job: dict[str, Any], attempt: int
+    ) -> boot.Job:
+        archive = place.with_suffix(f".{name}.cpio")
+        archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
+        started = Boot(self.images[name], job["number"], self.setup["accelerator"])
+        log = place.with_suffix(f".{name}.console")
+        log.write_bytes(b"")
+        return boot.Job(name, qemu.command(started, archive), log)
+
+
+def _at(request: Request) -> tuple[int, int, int]:
+    return request.block, request.arm, request.turn
+
+
+def _shuffled(groups: dict[tuple[Any, ...], list[Request]], rng: random.Random) -> Iterator[Request]:
+    places = sorted(groups)
+    rng.shuffle(places)
+    for place in places:
+        # Of requests that share a memory those by PMD, which have another, one after the other.
+        asked = groups[place]
+        rng.shuffle(asked)
+        yield from sorted(asked, key=lambda request: request.spec["path"] == "pmd")
+
+
+def _extra(spec: dict[str, Any]) -> dict[str, int]:
+    """For a positive control how many pages more than nominal it has."""
+    positive = spec["role"] == "positive"
+    return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // 4096} if positive else {}
+
+
+def open_session(setup: dict[str, Any]) -> Session:
+    """The lane's entry point for measuring processes."""
+    return Session(setup)

@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
+from bench.show.figures import Figures
 from bench.show.rows import Subject, is_plain, rank, variant_of
 from bench.show.table import NONE, percent
 
@@ -59,7 +60,7 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequen
     axes.tick_params(labelleft=spec is None or spec.is_first_col())
     axes.set_ylim(len(variants) - 0.5, -0.5)
     _at_least_wide(axes)
-    axes.set_xlabel("ns a page")
+    axes.set_xlabel(Figures(samples).unit)
 
 
 def _at_least_wide(axes: Axes) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from bench.case import Case
 from bench.judge.stats import Samples
+from bench.show.figures import Figures
 from bench.show.rows import Row
-from bench.show.table import nanoseconds, percent, size
+from bench.show.table import percent, size
 
 RUNNING = ("live", "vm")  # levels of cases that a kernel runs
 # What must never be forgotten about path=pte.
@@ -51,24 +52,26 @@ def _technique(samples: Samples, rows: Sequence[Row]) -> list[str]:
 
 def _small(samples: Samples, cases: Sequence[Case]) -> list[str]:
     """Figures that are a small part of what was timed, with their absolute error."""
-    found = []
+    found, figures = [], Figures(samples)
     for case in cases:
         gross, share = _share(samples, case)
         if share is not None and share < SMALL:
             medians = sorted(samples[case].medians.values())
             error = (medians[-1] - medians[0]) / 2
-            found.append(f"{size(case.order)} {case.get('path')} (+-{nanoseconds(error)} of {gross} ns)")
+            found.append(f"{size(case.order)} {case.get('path')} (+-{figures.plain(error)} of {gross})")
     said = "less than 10 % of what was timed, too little to judge: take more memory"
     return [f"! SMALL at {', '.join(found)}: {said}"] if found else []
 
 
 def _share(samples: Samples, case: Case) -> tuple[str, float | None]:
-    """The gross time in nanoseconds a page, and which part of it the net figure is."""
+    """The gross figure a page with its unit, and which part of it the net figure is."""
     grosses = [float(run.metadata.get("gross", 0)) for run in samples.results.runs[case]]
     if not all(grosses):
         return "", None
     gross = statistics.median(grosses)
-    return nanoseconds(gross), samples.summary(case).value / gross
+    figures = Figures(samples)
+    unit = "ns" if not figures.counted else "instructions"
+    return f"{figures.plain(gross)} {unit}", samples.summary(case).value / gross
 
 
 def _mixed(samples: Samples, cases: Sequence[Case]) -> list[str]:

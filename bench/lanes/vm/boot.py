@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.errors import LaneUnavailable
 from bench.lanes.vm.console import Console, said
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -66,7 +65,12 @@ def run(jobs: Sequence[Job], at_once: int, silence: float, listener: Listener) -
         with selectors.DefaultSelector() as selector:
             while waiting or running:
                 while waiting and len(running) < at_once:
-                    _start(waiting.pop(0), running, selector)
+                    job = waiting.pop(0)
+                    try:
+                        _start(job, running, selector)
+                    except OSError as error:
+                        reason = f"{job.command[0]}: cannot be started ({error.strerror})"
+                        done[job.name] = Outcome(Console(), reason)
                 for guest in _step(running, selector, silence, listener):
                     done[guest.job.name] = _outcome(guest, silence)
     finally:
@@ -86,13 +90,10 @@ def _start(job: Job, running: dict[int, Guest], selector: selectors.BaseSelector
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
-    try:
-        process = subprocess.Popen(
-            list(job.command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=leash,
-        )  # fmt: skip
-    except OSError as error:
-        raise LaneUnavailable(f"{job.command[0]}: cannot be started ({error.strerror})") from None
+    process = subprocess.Popen(
+        list(job.command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, preexec_fn=leash,
+    )  # fmt: skip
     assert process.stdout is not None
     running[process.stdout.fileno()] = Guest(job, process)
     selector.register(process.stdout, selectors.EVENT_READ)
@@ -147,10 +148,10 @@ def _end(guest: Guest) -> None:
 
 def _outcome(guest: Guest, silence: float) -> Outcome:
     guest.console.feed(b"\n")  # half a line at the end is one as well
-    return Outcome(guest.console, reason(guest.console, guest.process.returncode, silence))
+    return Outcome(guest.console, reason_of(guest.console, guest.process.returncode, silence))
 
 
-def reason(console: Console, code: int, silence: float) -> str:
+def reason_of(console: Console, code: int, silence: float) -> str:
     """Why a guest did not come to its end; a killed one was silent for too long. Empty if it did."""
     fatal = next((str(record["fatal"]) for record in console.records if "fatal" in record), "")
     if console.ended:
@@ -160,7 +161,7 @@ def reason(console: Console, code: int, silence: float) -> str:
     elif fatal:
         what = f"the guest's first process failed: {fatal}"
     elif code == -signal.SIGKILL and not console.records and not console.tail:
-        what = f"nothing on the console for {silence:g} s; has the kernel a serial console and a 64-bit ELF loader?"
+        what = f"nothing on the console for {silence:g} s; has the kernel a driver for the serial port?"
     elif code == -signal.SIGKILL:
         what = f"hung: silent for {silence:g} s"
     elif code:

@@ -49,10 +49,10 @@ class Console:
         if at >= 0:
             self._give_up()
             self._try(line[at:])
-            return
-        self._note(line)
-        if self._torn:
+        elif self._torn:
             self._continue(line)
+        else:
+            self._note(line)
 
     def _note(self, line: str) -> None:
         """Keep what the kernel says, for those who want to know why."""
@@ -75,8 +75,6 @@ class Console:
 
     def _continue(self, line: str) -> None:
         """The next piece of a torn record, unless it is a line of the kernel's."""
-        if STAMP.match(line):
-            return
         stamp = STAMP.search(line)
         piece = line[: stamp.start()] if stamp else line
         self._torn += piece
@@ -85,6 +83,8 @@ class Console:
             self._torn = ""
         elif self._pieces > MOST_PIECES:
             self._give_up()
+        if self._torn or stamp:
+            self._note(line[len(piece) :] if stamp else line)
 
     def _give_up(self) -> None:
         if self._torn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import bench.lanes
 from bench.lanes.vm import cpio, interpreter
 
-import json
-
 WORKLOAD = Path(bench.lanes.__file__).parent / "live" / "workload"
 INIT = Path(__file__).parent / "guest" / "init.py"
 ARGUMENTS = ("-S", "-s", "/init.py")  # of the interpreter, which the kernel starts as /init
 ENVIRONMENT = {"LD_LIBRARY_PATH": f"/{interpreter.LIBRARIES}", "PYTHONHASHSEED": "0"}
+
+# What the guest's own programs import; the modules of the workload are packed with it.
+MODULES = ("workload.serve", "ctypes", "runpy", "pkgutil", "zlib")  # running a directory takes runpy
 
 
 def base() -> bytes:
@@ -30,8 +32,6 @@ def base() -> bytes:
             cpio.device("dev/urandom", 1, 9),
         ]
     )
-# What the guest's own programs import; the modules of the workload are packed with it.
-MODULES = ("workload.serve", "ctypes", "runpy", "pkgutil", "zlib")  # running a directory takes runpy
 
 
 def _programs() -> Iterator[cpio.Entry]:

@@ -115,7 +115,10 @@ def interpreter_of(program: Path) -> str | None:
         raise LaneUnavailable(f"{program}: not a 64-bit ELF program; guests cannot run this Python")
     table, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
     for at in range(table, table + size * count, size):
-        kind, offset, length = (*struct.unpack_from("<I", data, at), *struct.unpack_from("<Q16xQ", data, at + 8))[:3]
+        kind, offset, length = (
+            *struct.unpack_from("<I", data, at),
+            *struct.unpack_from("<Q16xQ", data, at + 8),
+        )[:3]
         if kind == PT_INTERP:
             return data[offset : offset + length].rstrip(b"\0").decode()
     return None

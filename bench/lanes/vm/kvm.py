@@ -40,7 +40,12 @@ def _tried(qemu: str) -> str:
         ]  # fmt: skip
         try:
             run = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return f"silent for {TIMEOUT} s"

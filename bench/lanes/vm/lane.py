@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import UsageError, one_of
-from bench.lanes.vm import kvm, qemu
+from bench.lanes.vm import initramfs, kvm, qemu
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
 from bench.measure.plan import Arm, Block, Pace, Plan
@@ -83,6 +83,7 @@ def prepare(chosen: list[Case], guests: Guests) -> None:
     """Refuse what cannot run here, before anything is booted."""
     for image in guests.images.values():
         program = qemu.require(image)
+        initramfs.base()
         if guests.accelerator == "kvm":
             kvm.require(program)
 
@@ -97,10 +98,12 @@ def dry_run(guests: Guests) -> list[str]:
 
 
 def plan(chosen: list[Case], guests: Guests) -> Plan:
-    """A block for each family, order and amount of memory: an arm a kernel and path, and two controls each."""
+    """A block for each family, order and memory: an arm a kernel and path; controls of the last one."""
     wanted = {found.name for found in chosen}
     memories = list(dict.fromkeys(found.get("memory") or None for found in chosen))
-    orders = sorted({order for image in guests.images.values() for f in FAMILIES for order in f.orders(image)})
+    orders = sorted(
+        {order for image in guests.images.values() for f in FAMILIES for order in f.orders(image)}
+    )
     blocks = [
         block
         for family in FAMILIES
@@ -108,26 +111,33 @@ def plan(chosen: list[Case], guests: Guests) -> Plan:
         for memory in memories
         if (block := _block(family, order, memory, guests, wanted))
     ]
-    kernels = {name: {**dataclasses.asdict(image), "path": str(image.path)} for name, image in guests.images.items()}
+    kernels = {
+        name: {**dataclasses.asdict(image), "path": str(image.path)} for name, image in guests.images.items()
+    }
     setup = {"kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE}
     return Plan(SESSION, setup, tuple(blocks))
 
 
-def _block(
-    family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]
-) -> Block | None:
+def _block(family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]) -> Block | None:
     arms: list[Arm] = []
     for image in guests.images.values():
         paths = family.paths(order).items() if order in family.orders(image) else ()
         made = (_arm(family, image, path, operations, order, memory, wanted) for path, operations in paths)
         of_kernel = [arm for arm in made if arm]
-        arms += of_kernel + (_controls(of_kernel) if of_kernel else [])
+        arms += of_kernel
+    arms += _controls([arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]) if arms else []
     name = f"{family.name}/order={order}" + (f"/memory={memory}" if memory else "")
     return Block(name, tuple(arms)) if arms else None
 
 
 def _arm(
-    family: Family, image: Image, path: str, operations: list[str], order: int, memory: str | None, wanted: set[str]
+    family: Family,
+    image: Image,
+    path: str,
+    operations: list[str],
+    order: int,
+    memory: str | None,
+    wanted: set[str],
 ) -> Arm | None:
     """The memory of a path and those of its operations that are wanted."""
     named = {operation: case(family, image, operation, path, order, memory).name for operation in operations}

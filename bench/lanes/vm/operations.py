@@ -1,4 +1,4 @@
-"""What guests can measure: operations of the workload, in families that one memory serves, and their cases."""
+"""What guests can measure: the workload's operations, in families that one memory serves, and cases."""
 
 from __future__ import annotations
 

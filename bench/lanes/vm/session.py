@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from bench.lanes.vm import boot, initramfs, qemu
 from bench.lanes.vm.answers import Answers
-from bench.lanes.vm.console import answers
+from bench.lanes.vm.console import Console, answers
 from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.operations import larger
@@ -49,7 +50,9 @@ class Session:
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self.setup = setup
-        self.images = {name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()}
+        self.images = {
+            name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()
+        }
 
     def build(self, part: int, parts: int) -> None:
         """Nothing is compiled."""
@@ -110,35 +113,56 @@ class Session:
         """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
         base, place = initramfs.base(), Path(job["out"])
         heard: dict[tuple[int, int, int], dict[str, Any]] = {}
+        reasons: dict[str, str] = {}
 
         def listen(name: str, records: list[dict[str, Any]]) -> None:
             write("at", requests[name][0].block, -1)  # a sign of life
 
-        missing = dict(requests)
-        for attempt in range(ATTEMPTS):
-            jobs = [self._job(name, asked, base, place, job, attempt) for name, asked in missing.items()]
-            outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
+        waiting = dict(requests)
+        for _ in range(ATTEMPTS):
+            outcomes = self._boot_once(waiting, base, place, job, listen)
             for name, outcome in outcomes.items():
-                asked = missing[name]
-                heard |= {_at(asked[number]): answer for number, answer in answers(outcome.console)}
-            missing = {name: asked for name, asked in missing.items() if outcomes[name].reason}
-            if not missing:
-                break
-        for name, asked in missing.items():
-            log = place.with_suffix(f".{name}.console")
-            for block, arm in sorted({_at(request)[:2] for request in asked}):
-                write("failed", block, arm, f"{name}: {outcomes[name].reason} (all of it: {log})")
+                heard |= {_at(requests[name][number]): answer for number, answer in answers(outcome.console)}
+                reasons[name] = outcome.reason
+            # A panic would come again.
+            waiting = {
+                name: requests[name] for name, out in outcomes.items() if out.reason and not out.console.panic
+            }
+        for name, asked in requests.items():
+            for block, arm in sorted({_at(request)[:2] for request in asked if _at(request) not in heard}):
+                write("failed", block, arm, f"{name}: {reasons[name] or 'an answer was garbled'}")
         return heard
 
+    def _boot_once(
+        self,
+        requests: dict[str, list[Request]],
+        base: bytes,
+        place: Path,
+        job: dict[str, Any],
+        listen: boot.Listener,
+    ) -> dict[str, boot.Outcome]:
+        """Boot these kernels; console logs of those that failed stay beside the journal."""
+        with tempfile.TemporaryDirectory(dir=place.parent) as directory:
+            try:
+                jobs = [
+                    self._job(name, asked, base, Path(directory), job) for name, asked in requests.items()
+                ]
+            except OSError as error:
+                reason = f"{directory}: no room for the guest's files ({error.strerror}); free some space"
+                return {name: boot.Outcome(Console(), reason) for name in requests}
+            outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
+            for started in jobs:
+                if outcomes[started.name].reason and started.log.exists():
+                    started.log.replace(place.with_suffix(f".{started.name}.console"))
+        return outcomes
+
     def _job(
-        self, name: str, asked: list[Request], base: bytes, place: Path, job: dict[str, Any], attempt: int
+        self, name: str, asked: list[Request], base: bytes, directory: Path, job: dict[str, Any]
     ) -> boot.Job:
-        archive = place.with_suffix(f".{name}.cpio")
+        archive = directory / f"{name}.cpio"
         archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
         started = Boot(self.images[name], job["number"], self.setup["accelerator"])
-        log = place.with_suffix(f".{name}.console")
-        log.write_bytes(b"")
-        return boot.Job(name, qemu.command(started, archive), log)
+        return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
 
 
 def _at(request: Request) -> tuple[int, int, int]:

@@ -4,7 +4,8 @@ Packed and started alone, with nothing but the standard library. What it says ar
 
     @@rmapbench NUMBER CRC32 JSON
 
-numbered from 0, the check over number and JSON, the last of them {"end": true}; then the machine is switched off.
+numbered from 0, the check over number and JSON, the last of them {"end": true}; then the machine is
+switched off.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import kernels
-
 TRIES = 5  # until two threads on a busy machine met
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from bench import options, results
 from bench.errors import Untrusted, UsageError
+from bench.lanes import dry_run, lane
 from bench.lanes import extra as extra_of
-from bench.lanes import lane
 from bench.lanes import pace as pace_of
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
@@ -70,12 +70,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--dry-run", action="store_true", help="vm lane: print QEMU's commands, boot nothing")
     parser.add_argument("--main", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
+    if args.dry_run:
+        print("\n".join(dry_run(args)))
+        return 0
     target, journal = _resumed(args) if args.resume else _begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left

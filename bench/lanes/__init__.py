@@ -33,3 +33,13 @@ def extra(module: ModuleType, args: argparse.Namespace) -> Any:
 def pace(module: ModuleType, added: Any) -> Pace:
     """What suits the lane, given what the user added."""
     return module.pace(added) if hasattr(module, "pace") else module.PACE
+
+
+def dry_run(args: argparse.Namespace) -> list[str]:
+    """The commands that a lane would run."""
+    module = lane(args.lane)
+    if not hasattr(module, "dry_run"):
+        raise UsageError(
+            f"--dry-run: the {args.lane} lane runs no other program; `list` says what it measures"
+        )
+    return module.dry_run(extra(module, args))

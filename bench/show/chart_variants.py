@@ -86,7 +86,7 @@ def _point(axes: Axes, samples: Samples, case: Case, y: float) -> None:
 
 def _change(samples: Samples, case: Case) -> str:
     """Against the base variant on the same path; a dash where there is none."""
-    other = case.but(variant=samples.results.note(case, "base") or None)
+    other = case.of_other(str(samples.results.note(case, "base") or ""))
     if other == case or other not in samples:
         return NONE
     return percent(samples.compare(case, other).change)

@@ -119,7 +119,7 @@ def _pair_row(samples: Samples, pair: dict[str, Case]) -> Row:
 def _single_row(samples: Samples, case: Case) -> Row:
     """The variant against the one it is based on."""
     base = str(samples.results.note(case, "base") or "")
-    other = case.but(variant=base or None)
+    other = case.of_other(base)
     compared = samples.compare(case, other) if base and other in samples and other != case else None
     against = samples.summary(other) if compared else None
     label = f"{size(case.order)} {_mapping(case)}".strip()

@@ -119,35 +119,30 @@ def plan(chosen: list[Case], guests: Guests) -> Plan:
 
 
 def _block(family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]) -> Block | None:
-    arms: list[Arm] = []
+    base, arms = next(iter(guests.images)), list[Arm]()
     for image in guests.images.values():
-        paths = family.paths(order).items() if order in family.orders(image) else ()
-        made = (_arm(family, image, path, operations, order, memory, wanted) for path, operations in paths)
-        of_kernel = [arm for arm in made if arm]
-        arms += of_kernel
-    arms += _controls([arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]) if arms else []
+        for path, operations in family.paths(order).items() if order in family.orders(image) else ():
+            named = {op: case(family, image, op, path, order, memory).name for op in operations}
+            named = {op: name for op, name in named.items() if name in wanted}
+            if named:
+                spec = _spec(family, image, path, order, memory, base)
+                arms.append(Arm(tuple(named.values()), {**spec, "ops": list(named)}))
+    if not arms:
+        return None
+    last = [arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]
     name = f"{family.name}/order={order}" + (f"/memory={memory}" if memory else "")
-    return Block(name, tuple(arms)) if arms else None
+    return Block(name, (*arms, *_controls(last)))
 
 
-def _arm(
-    family: Family,
-    image: Image,
-    path: str,
-    operations: list[str],
-    order: int,
-    memory: str | None,
-    wanted: set[str],
-) -> Arm | None:
-    """The memory of a path and those of its operations that are wanted."""
-    named = {operation: case(family, image, operation, path, order, memory).name for operation in operations}
-    named = {operation: name for operation, name in named.items() if name in wanted}
-    size = parse_memory(memory) if memory else MEMORY
-    spec: dict[str, Any] = {
+def _spec(
+    family: Family, image: Image, path: str, order: int, memory: str | None, base: str
+) -> dict[str, Any]:
+    """The memory of a path; kernels are compared with the first one."""
+    return {
         "role": "case", "kernel": image.name, "memory": family.memory, "path": path, "order": order,
-        "shared": family.shared, "bytes": size, "ops": list(named),
+        "shared": family.shared, "bytes": parse_memory(memory) if memory else MEMORY,
+        "metadata": {"base": base} if image.name != base else {},
     }  # fmt: skip
-    return Arm(tuple(named.values()), spec) if named else None
 
 
 def _controls(arms: list[Arm]) -> list[Arm]:

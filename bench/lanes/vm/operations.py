@@ -70,6 +70,10 @@ FAMILIES = (
     Family("shmem", "shmem_private", {"fork": ("pte", "ptes", "default")}),
     Family("hugetlb", "hugetlb", {"fault": FOLIO, "fork": FOLIO, "munmap": FOLIO}),
 )
+# Why some figures are shown and not judged.
+HISTORY = "depends on what the page allocator did before; see its spread"
+NO_RMAP = "makes no rmap call"
+FEW = "a few instructions a page, less than what else a fork does varies by"
 # What is measured if nothing is named.
 MAIN = ("fork", "unmap_after_fork", "munmap")
 
@@ -79,6 +83,15 @@ def _exists(operation: str, path: str, order: int) -> bool:
     if path == "pmd":
         return order == PMD_ORDER
     return not (operation == "fault" and order == PMD_ORDER and path == "default")
+
+
+def not_gated(operation: str, path: str, order: int) -> str:
+    """Why the figure is not judged; empty if it is."""
+    if operation in ("mprotect", "mremap"):
+        return NO_RMAP
+    if path == "pmd" and operation in ("fork", "first_fork", "unmap_after_fork", "exit"):
+        return FEW
+    return HISTORY if order == 0 and operation in ("munmap", "dontneed", "pte_dontneed") else ""
 
 
 def cases_of(image: Image, memory: str | None) -> Iterator[Case]:

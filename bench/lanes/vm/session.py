@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.lanes.vm import boot, initramfs, qemu
-from bench.lanes.vm.answers import Answers
+from bench.lanes.vm.answers import PAGE, Answers
 from bench.lanes.vm.console import Console, answers
 from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines import MACHINES
-from bench.lanes.vm.operations import larger
+from bench.lanes.vm.operations import larger, not_gated
 from bench.lanes.vm.qemu import Boot
 from bench.measure.journal import Writer
 from bench.measure.plan import Plan
@@ -59,7 +59,14 @@ class Session:
 
     def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
         """A value is one whole operation: nothing is repeated."""
-        return [{"loops": 1, "metadata": {"pages": spec["bytes"] // 4096, **_extra(spec)}} for spec in specs]
+        return [
+            {
+                "loops": 1,
+                "metadata": {"pages": spec["bytes"] // PAGE, **_extra(spec)},
+                "per_case": [_judging(spec, operation) for operation in spec["ops"]],
+            }
+            for spec in specs
+        ]
 
     def arm(self, spec: dict[str, Any], tuning: Any) -> Session:
         """No arm is tried alone: that would take a boot."""
@@ -165,6 +172,12 @@ class Session:
         return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
 
 
+def _judging(spec: dict[str, Any], operation: str) -> dict[str, str]:
+    """Why a case is not judged, if it is not."""
+    reason = not_gated(operation, spec["path"], spec["order"])
+    return {"not_gated": reason} if reason else {}
+
+
 def _at(request: Request) -> tuple[int, int, int]:
     return request.block, request.arm, request.turn
 
@@ -182,7 +195,7 @@ def _shuffled(groups: dict[tuple[Any, ...], list[Request]], rng: random.Random) 
 def _extra(spec: dict[str, Any]) -> dict[str, int]:
     """For a positive control how many pages more than nominal it has."""
     positive = spec["role"] == "positive"
-    return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // 4096} if positive else {}
+    return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // PAGE} if positive else {}
 
 
 def open_session(setup: dict[str, Any]) -> Session:

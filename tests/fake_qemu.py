@@ -32,9 +32,9 @@ def main() -> None:
     say("[    0.000000] Linux version 6.12 (fake)")
     lines = list(records(name))
     if does == "panics":
-        lines = [*lines[:2], PANIC]
+        lines = [lines[0], PANIC]
     elif does == "hangs":
-        lines = lines[:2]
+        lines = lines[:1]
     elif does == "stops":
         lines = lines[:-1]
     elif does == "fails":

@@ -35,7 +35,7 @@ def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(cli: Cli, tmp_path
     )  # fmt: skip
     assert done.code == 0, done.err
     found = results.load(output)
-    figures = {case: list(run.values)[0] * 1e9 for case, (run,) in found.runs.items()}
+    figures = {case: next(iter(run.values)) * 1e9 for case, (run,) in found.runs.items()}
     small = figures[Case.parse("vm/fork/kernel=k/path=default/order=0")]
     assert 50 < small < 1000
     assert figures[Case.parse("vm/fork/kernel=k/path=pmd/order=9")] < small / 5

@@ -70,6 +70,7 @@ FAMILIES = (
     Family("shmem", "shmem_private", {"fork": ("pte", "ptes", "default")}),
     Family("hugetlb", "hugetlb", {"fault": FOLIO, "fork": FOLIO, "munmap": FOLIO}),
 )
+LISTED_ORDERS = 3  # the page allocator keeps free pages up to this order in lists, at times
 # Why some figures are shown and not judged.
 HISTORY = "depends on what the page allocator did before; see its spread"
 NO_RMAP = "makes no rmap call"
@@ -91,7 +92,7 @@ def not_gated(operation: str, path: str, order: int) -> str:
         return NO_RMAP
     if path == "pmd" and operation in ("fork", "first_fork", "unmap_after_fork", "exit"):
         return FEW
-    return HISTORY if order == 0 and operation in ("munmap", "dontneed", "pte_dontneed") else ""
+    return HISTORY if order <= LISTED_ORDERS and operation in ("munmap", "dontneed", "pte_dontneed") else ""
 
 
 def cases_of(image: Image, memory: str | None) -> Iterator[Case]:

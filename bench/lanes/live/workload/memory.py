@@ -176,7 +176,7 @@ def read(start: int, size: int, step: int = PAGE) -> None:
 
 
 def sweep(start: int, size: int) -> None:
-    """By folio order the file that allows it; before 6.8 (shmem 6.11) the one file there is, for order 9."""
+    """Read every byte, as a process does that uses its memory; what a proof looked up leaves the caches."""
     _memchr(start, 0xFF, size)  # which is nowhere in it
 
 

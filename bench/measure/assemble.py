@@ -97,6 +97,5 @@ def _run(
     counted = {name: round(count, 6) for name, count in met.items()}
     disturbed = sum("involuntary_switches" in moved for moved in measured.met)
     values = np.array([row[column.position] for row in measured.rounds], dtype=float)
-    return ProcessRun(
-        process, values, loops, {**facts, **_told(column, measured), **counted, "disturbed_rounds": disturbed}
-    )
+    known = {**facts, **measured.facts, **_told(column, measured)}
+    return ProcessRun(process, values, loops, {**known, **counted, "disturbed_rounds": disturbed})

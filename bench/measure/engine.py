@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -184,7 +185,7 @@ class Engine:
             "plan": dataclasses.asdict(self.plan), "skip": list(self.state.failed),
             "tuning": self.state.tuning, "rounds": self.settings.rounds, "seed": self.settings.seed,
             "batch_ns": self.settings.batch_ns, "warmups": self.settings.warmups,
-            "timeout": self.settings.timeout, **more,
+            "timeout": self.settings.timeout, "parent": os.getpid(), **more,
         }  # fmt: skip
         stderr = out.with_suffix(".err")
         with stderr.open("wb") as errors:

@@ -36,7 +36,7 @@ def _cases(samples: Samples, row: Row) -> Iterator[Case]:
 
 
 def _technique(samples: Samples, rows: Sequence[Row]) -> list[str]:
-    """What the bits cost by themselves: batched with them against batched without."""
+    """A check of the technique: batched with the bits against the same memory left alone."""
     changes = []
     for group in dict.fromkeys(row.group for row in rows):
         batched, default = group.but(path="ptes"), group.but(path="default")
@@ -47,7 +47,7 @@ def _technique(samples: Samples, rows: Sequence[Row]) -> list[str]:
     (low, at_low), (high, at_high) = min(changes), max(changes)
     said = f"{percent(low)} at {size(at_low)}"
     said += f" to {percent(high)} at {size(at_high)}" if len(changes) > 1 else ""
-    return [f"the bits themselves (batched with them against default, without): {said}"]
+    return [f"check of the technique, batched against default (without such bits): {said}"]
 
 
 def _small(samples: Samples, cases: Sequence[Case]) -> list[str]:

@@ -36,17 +36,28 @@ def machine() -> Machine:
 def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
     """Every case this machine can measure, with the memory that the filters name or the default."""
     if extra:
-        raise UsageError("--variant: the live lane measures the running kernel; variants are the model's")
+        raise _no_variants()
     here = machine()
-    amounts = [parse_memory(text) for text in filters.values("memory")] or [here.default_memory()]
+    amounts = filters.values("memory") or (format_memory(here.default_memory()),)
+    for text in amounts:
+        parse_memory(text)
     found = [
-        family.case(operation, path, order, format_memory(size))
-        for size in dict.fromkeys(amounts)
+        family.case(operation, path, order, text)
+        for text in dict.fromkeys(amounts)
         for family, operation, path, order in _existing(here)
     ]
     if not found:
         raise LaneUnavailable(f"nothing can be measured here: {'; '.join(here.remedies())}")
     return found
+
+
+def describe_variants(extra: dict[str, Path]) -> list[str]:
+    """There are none."""
+    raise _no_variants()
+
+
+def _no_variants() -> UsageError:
+    return UsageError("the live lane measures the running kernel; variants are the model's")
 
 
 def main_cases() -> list[Case]:
@@ -120,7 +131,8 @@ def _arm(family: Family, path: str, order: int, memory: str, wanted: set[str]) -
         return None
     spec: dict[str, Any] = {
         "role": "case", "kind": family.kind, "memory": family.memory, "copies": family.copies, "path": path,
-        "order": order, "shared": family.shared, "bytes": parse_memory(memory), "ops": [operation.name for _, operation in chosen],
+        "order": order, "shared": family.shared, "bytes": parse_memory(memory),
+        "ops": [operation.name for _, operation in chosen],
     }  # fmt: skip
     return Arm(tuple(name for name, _ in chosen), spec)
 

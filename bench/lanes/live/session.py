@@ -43,6 +43,10 @@ class Session:
         """Whether what was timed ran in real time."""
         return {"realtime": self.workload.ask(do="hello")["realtime"]}
 
+    def process_facts(self) -> dict[str, Any]:
+        """Nothing that is the same for all cases."""
+        return {}
+
     def ask(self, **request: Any) -> dict[str, Any]:
         """Ask the workload; a new one after it died, so that one arm's death is not all arms'."""
         try:

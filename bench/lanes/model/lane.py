@@ -133,10 +133,7 @@ def plan(chosen: list[Case], extra: Extra) -> Plan:
             if block:
                 blocks.append(block)
     specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
-    needs = {
-        (spec["role"] == "twin", spec["family"], spec["variant"], spec["path"], spec["order"])
-        for spec in specs
-    }
+    needs = {(spec["family"], spec["variant"], spec["path"], spec["order"]) for spec in specs}
     setup = {"extra": {name: str(path) for name, path in extra.items()}, "needs": sorted(needs)}
     return Plan(SESSION, setup, tuple(blocks))
 

@@ -16,7 +16,10 @@ from kernels import abi, driver
 
 LEAST_PASSES = 7
 MOST_NS = 2  # times the asked-for batch: slower arms get fewer passes, but never less than LEAST_PASSES
-TWIN_PAD = 32  # bytes by which the A/A twin's code is moved
+# Bytes by which a process moves the code of every call: addresses vary from process to process by whole
+# pages only, and figures of a few ns depend on how code lies in its cache lines (measurement.md section 5).
+PLACEMENTS = (0, 16, 32, 48)
+TWIN = 2  # placements further on lies the A/A twin
 CONTROL_SIZE = 0.025  # of the positive control
 # Locked instructions in a row: one by itself overlaps with what stands beside it, or waits for its stores.
 CONTROL_RUN = 16
@@ -26,19 +29,20 @@ TRIALS = 5
 class Session:
     """Everything one worker process keeps between arms."""
 
-    def __init__(self, setup: dict[str, Any]) -> None:
+    def __init__(self, setup: dict[str, Any], process: int) -> None:
         extra = {name: Path(path) for name, path in setup["extra"].items()}
         abi.use_cache(cache_directory(), *extra.values())
         self.needs = setup["needs"]
+        self.process = process
         self.targets = Targets(extra)
 
     def build(self, part: int, parts: int) -> None:
         """Compile every parts-th entry into the cache."""
-        wanted: dict[tuple[Any, int], None] = {(driver.batch, 0): None, (driver.sweep_yardstick, 0): None}
-        wanted |= {(driver.prepare_exclusive, 0): None, (driver.prepare_unqueued, 0): None}
-        for twin, family, variant, path, order in self.needs:
+        always = (driver.batch, driver.sweep_yardstick, driver.prepare_exclusive, driver.prepare_unqueued)
+        wanted: dict[tuple[Any, int], None] = {(function, 0): None for function in always}
+        for family, variant, path, order in self.needs:
             for target in self.targets.of(BY_NAME[family], variant, path, order).all():
-                wanted[target.function, TWIN_PAD if twin else 0] = None
+                wanted |= {(target.function, pad): None for pad in PLACEMENTS}
                 wanted[driver.SWEEPS[target.function.prototype], 0] = None
         for function, pad in list(wanted)[part::parts]:
             abi.address_of(function, pad)
@@ -97,10 +101,18 @@ class Session:
         chosen = _spec(spec)
         calls = self.targets.of(BY_NAME[chosen.family], chosen.variant, chosen.path, chosen.order)
         layout = self.targets.module(chosen.variant).LAYOUT
-        pad = TWIN_PAD if chosen.role == "twin" else 0
+        pad = self.placement(TWIN if chosen.role == "twin" else 0)
         batch = CallBatch(_world(), chosen, calls, layout, pad)
         batch.spend_extra(*extra)
         return batch
+
+    def placement(self, further: int = 0) -> int:
+        """Where this process puts code, in bytes from where the compiler did."""
+        return PLACEMENTS[(self.process + further) % len(PLACEMENTS)]
+
+    def process_facts(self) -> dict[str, Any]:
+        """The placement of calls in this process."""
+        return {"placement": self.placement()}
 
     def facts(self) -> dict[str, Any]:
         """What a timed section costs that makes no call; it is subtracted once a pass."""
@@ -137,6 +149,6 @@ def _spec(spec: dict[str, Any]) -> Spec:
     return Spec(spec["role"], spec["family"], spec["order"], spec.get("variant", ""), spec.get("path", ""))
 
 
-def open_session(setup: dict[str, Any]) -> Session:
-    """The lane's entry point for measuring processes."""
-    return Session(setup)
+def open_session(setup: dict[str, Any], process: int = 0) -> Session:
+    """The lane's entry point for measuring processes, which are numbered."""
+    return Session(setup, process)

@@ -11,6 +11,7 @@ from . import system
 from .system import PAGE, PMD, Unmeasurable, madvise, mmap, munmap
 
 THP = "/sys/kernel/mm/transparent_hugepage"
+_memchr = system.raw("memchr")
 HUGETLB = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 PMD_ORDER = 9
 ROOM = 16  # a part of the memory by which it may grow at most
@@ -68,7 +69,10 @@ class Mapping:
                 touch(self.start, PAGE)  # the first private page brings the anon_vma that fork copies for
             return
         self.advise_huge(self.order > 0)
-        populate(self.start, self.size, system.MADV_POPULATE_WRITE)
+        if self.kind == "anon":
+            touch(self.start, self.size)  # as a process does; the kernel's own way leaves other traces
+        else:
+            populate(self.start, self.size, system.MADV_POPULATE_WRITE)
         self.advise_huge(False)  # so that khugepaged leaves it alone
 
     def advise_huge(self, wanted: bool) -> None:
@@ -169,6 +173,11 @@ def touch(start: int, size: int, step: int = PAGE) -> None:
 def read(start: int, size: int, step: int = PAGE) -> None:
     """Read a byte every `step` bytes."""
     every(start, size, step).tobytes()
+
+
+def sweep(start: int, size: int) -> None:
+    """Read every byte, as a process does that uses its memory; what a proof looked up leaves the caches."""
+    _memchr(start, 0xFF, size)  # which is nowhere in it
 
 
 # Folio sizes

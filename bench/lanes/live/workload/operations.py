@@ -23,7 +23,7 @@ KSM = "/sys/kernel/mm/ksm"
 # In this order, and back in the other: the thread starts last and stops first.
 KSM_SETTINGS = {"sleep_millisecs": "0", "pages_to_scan": "10000", "run": "1"}
 KSM_PATIENCE = 60_000_000_000  # nanoseconds
-FORKS = 3  # of the same memory; the median is the value
+FORKS = 5  # of the same memory; the median is the value
 LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
 
 

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import proof, system, userfault
-from .memory import Mapping, mapped, reserved, select_order, sizes
+from .memory import Mapping, mapped, reserved, select_order, sizes, sweep
 from .operations import OPERATIONS, WITH_BARE
 from .system import Unmeasurable
 from .timing import Timed, bare, set_realtime
@@ -84,6 +84,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
         with mapping.grown(int(request.get("extra", 0))):
             userfault.arm(mapping, path)
             found = _without_doubt({**mapping.known, **proof.take(mapping)}, path)
+            sweep(mapping.start, mapping.size)
             for op in ops:
                 yield op, _one(mapping, path, op, found)
 

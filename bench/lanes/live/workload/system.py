@@ -34,6 +34,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mprotect": (_int, (_word, _word, _int)),
     "mremap": (_word, (_word, _word, _word, _int, _word)),
     "ioctl": (_int, (_int, ctypes.c_ulong, _address)),
+    "memchr": (_word, (_word, _int, _word)),
     "prctl": (_int, (_int, ctypes.c_ulong)),
     "syscall": (ctypes.c_long, ()),
 }

@@ -1,8 +1,9 @@
 """Write-protect bits by userfaultfd, with which the running kernel is made to batch pages or not.
 
 The kernel batches only consecutive PTEs whose bits agree. Path `pte` sets the bit on every second page, so
-neighbours differ and every batch is of one; path `ptes` sets it on all; `default` clears all and gives the
-userfaultfd up. All three issue the same calls: one a page, which sets or clears.
+neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls: one a
+page, which sets or clears. Path `default` leaves memory alone; of memory that was armed before it clears all
+bits and gives the userfaultfd up.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def arm(mapping: Mapping, path: str) -> None:
     if mapping.order == PMD_ORDER and mapping.kind == "anon" and path != "pmd" and not mapping.by_ptes:
         map_by_ptes(mapping)
         mapping.by_ptes = True
-    if path not in BITS or (path == "default" and missing(mapping.file >= 0)):
+    if path not in BITS or (path == "default" and mapping.userfault < 0):
         return
     mapping.drop_userfault()
     mapping.userfault = register(mapping)

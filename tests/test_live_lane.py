@@ -13,6 +13,7 @@ from bench.lanes.live import catalogue, lane
 from bench.lanes.live.catalogue import FAMILIES, MIB, format_memory, larger, parse_memory
 from bench.lanes.live.machine import Machine, fits
 from bench.lanes.live.workload.operations import OPERATIONS
+from tests.conftest import ROOT
 
 # Calls that the running kernel makes for nobody: a PMD of file memory is never copied.
 NEVER_CALLED = {"folio_dup_file_rmap_pmd"}
@@ -262,3 +263,15 @@ def test_families_that_share_memory_leave_it_whole() -> None:
     for family in FAMILIES:
         if family.shared:
             assert {operation.name for operation in family.operations} <= harmless
+
+
+def test_the_readme_has_every_operation_with_its_calls() -> None:
+    """The table of the manual is that of the catalogue."""
+    text = (ROOT / "README.md").read_text()
+    for kind, _, operation in catalogue.families():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| `{operation.name}` | {kind} |"))
+        named: list[str] = []
+        for word in line.rpartition(" | ")[2].split("`")[1::2]:
+            named.append(named[-1].rpartition("_")[0] + word if word.startswith("_") else word)
+        assert named == list(operation.calls) or not operation.calls
+        assert bool(operation.calls) or line.endswith("| none |")

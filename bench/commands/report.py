@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from bench import options, results
+from bench.errors import BenchError
 from bench.show import projection, report
+from bench.show.verdicts import verdict_column
 
 EXAMPLES = """examples:
   rmapbench report result.json                        the tables of the newest generation
@@ -37,9 +40,17 @@ def run(args: argparse.Namespace) -> int:
         # A base alone: its key's values stand beside each other.
         row, col = args.row or "order", args.col or (args.base or "path").partition("=")[0]
         text = projection.render_projection(measured, row, col, args.base, filters, args.markdown)
-    elif args.markdown:
-        text = report.render_markdown(measured, filters)
     else:
-        text = report.render_text(measured, filters)
+        render = report.render_markdown if args.markdown else report.render_text
+        text = render(measured, filters, verdicts(measured))
     print(text, end="")
     return 0
+
+
+def verdicts(measured: results.Results) -> list[report.Column]:
+    """The verdict column; none, and why on standard error, where there are no verdicts."""
+    try:
+        return [verdict_column(measured)]
+    except BenchError as error:
+        print(f"no verdicts: {error}", file=sys.stderr)
+        return []

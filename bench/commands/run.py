@@ -7,13 +7,15 @@ import dataclasses
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import options, results
+from bench.case import Case
 from bench.errors import Untrusted, UsageError
-from bench.lanes import dry_run, lane
+from bench.lanes import dry_run, lane, main_cases
 from bench.lanes import extra as extra_of
 from bench.lanes import pace as pace_of
 from bench.measure import environment
@@ -59,13 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--processes", type=options.positive, metavar="N", help=f"fresh processes (default {DEFAULT})"
     )
-    parser.add_argument("--rounds", type=options.positive, help="rounds a process (default 60, live lane 5)")
-    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
-    parser.add_argument("--budget", type=options.seconds, metavar="S", help="stop after about S seconds")
-    parser.add_argument(
-        "--timeout", type=options.seconds, metavar="S", help="of a silent worker (default 60, live lane 300)"
-    )
-    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+    options.add_measuring(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
@@ -80,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print("\n".join(dry_run(args)))
         return 0
-    target, journal = _resumed(args) if args.resume else _begun(args)
+    target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
     with lane(header["metadata"]["lane"]).kept_machine(), progress(args.quiet) as display:
@@ -103,11 +99,16 @@ def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
     )
 
 
-def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
-    """Everything that can be refused is refused here, before anything is measured."""
+def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tuple[Target, Journal]:
+    """Everything that can be refused is refused here, before anything is measured.
+
+    Measured are the `chosen` cases, or those that the arguments select.
+    """
     module, filters = lane(args.lane), options.filters(args)
     extra = extra_of(module, args)
-    chosen = module.main_cases() if args.main else filters.select(module.cases(extra, filters))
+    if chosen is None:
+        chosen = main_cases(module, extra) if args.main else filters.select(module.cases(extra, filters))
+    chosen = list(chosen)
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
@@ -148,8 +149,8 @@ def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
     return Settings(
-        processes=args.processes or (pace.fast_processes if args.fast else pace.processes),
-        rounds=args.rounds or (pace.fast_rounds if args.fast else pace.rounds),
+        processes=args.processes or (pace.fast_processes if getattr(args, "fast", False) else pace.processes),
+        rounds=args.rounds or (pace.fast_rounds if getattr(args, "fast", False) else pace.rounds),
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
         timeout=args.timeout or pace.timeout,
@@ -170,9 +171,10 @@ def _chosen(text: str, cpus: list[int]) -> list[int]:
 
 
 def _show(measured: results.Results, target: Target) -> None:
+    from bench.commands.report import verdicts
     from bench.show import report
 
-    print(report.render_text(measured))
+    print(report.render_text(measured, extra=verdicts(measured)))
     written = [target.result]
     if target.charts is not None:
         from bench.show import chart

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from bench import options
+from bench.case import Case
 from bench.errors import UsageError, one_of
 from bench.measure.plan import Pace
 
@@ -33,6 +34,11 @@ def extra(module: ModuleType, args: argparse.Namespace) -> Any:
 def pace(module: ModuleType, added: Any) -> Pace:
     """What suits the lane, given what the user added."""
     return module.pace(added) if hasattr(module, "pace") else module.PACE
+
+
+def main_cases(module: ModuleType, added: Any) -> list[Case]:
+    """What the lane measures if nothing is named."""
+    return module.main_cases(added) if hasattr(module, "extra") else module.main_cases()
 
 
 def dry_run(args: argparse.Namespace) -> list[str]:

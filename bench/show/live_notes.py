@@ -25,14 +25,27 @@ def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     """All of them for the rows of one table."""
     cases = [case for row in rows for case in _cases(samples, row)]
     paired = any(row.per_page and row.batched for row in rows)
-    return [*([PATHS] if paired else []), *_technique(samples, rows), *_small(samples, cases),
-            *_mixed(samples, cases)]  # fmt: skip
+    return [
+        *([PATHS] if paired else []), *_clock(samples, cases), *_technique(samples, rows),
+        *_small(samples, cases), *_mixed(samples, cases),
+    ]  # fmt: skip
 
 
 def _cases(samples: Samples, row: Row) -> Iterator[Case]:
     paths = ("pte", "ptes", "default", "pmd", "folio")
     wanted = {summary.case for summary in (row.per_page, row.batched) if summary}
     yield from (case for path in paths if (case := row.group.but(path=path)) in samples and case in wanted)
+
+
+def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:
+    """What timing itself costs a guest, once an operation."""
+    metadata = samples.results.metadata
+    costs = {metadata.get(f"clock_reading_{case.get('kernel')}") for case in cases} - {None}
+    if not costs:
+        return []
+    unit = "instructions" if samples.results.counted else "ns"
+    said = " or ".join(str(cost) for cost in sorted(costs, key=str))
+    return [f"a reading of the clock: {said} {unit} an operation, subtracted with the empty one"]
 
 
 def _technique(samples: Samples, rows: Sequence[Row]) -> list[str]:

@@ -131,6 +131,8 @@ class Session:
             for name, outcome in outcomes.items():
                 heard |= {_at(requests[name][number]): answer for number, answer in answers(outcome.console)}
                 reasons[name] = outcome.reason
+                if readings := [record["clock"] for record in outcome.console.records if "clock" in record]:
+                    write("facts", {f"clock_reading_{name}": readings[0]})
             # A panic would come again.
             waiting = {
                 name: requests[name] for name, out in outcomes.items() if out.reason and not out.console.panic

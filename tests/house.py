@@ -39,7 +39,7 @@ IMPORTERS = {
 }
 # Modules that do without any library: one must stay small where it forks, one must be obvious.
 WORKLOAD = "bench.lanes.live.workload"
-PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "kernels.reference")
+PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "bench.lanes.vm.guest", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
 HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf")
 # Decorators that make a function part of a kernel.

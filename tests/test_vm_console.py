@@ -30,7 +30,12 @@ def test_the_guest_and_the_parser_agree_on_the_form_of_a_record(monkeypatch: pyt
     from bench.lanes.vm.guest import init
 
     written: list[bytes] = []
-    monkeypatch.setattr(init.os, "write", lambda fd, data: written.append(data) or len(data))
+
+    def write(fd: int, data: bytes) -> int:
+        written.append(data)
+        return len(data)
+
+    monkeypatch.setattr(init.os, "write", write)
     console = init.Console()
     console.say({"job": 0, "answer": {"values": {}}})
     console.say({"end": True})

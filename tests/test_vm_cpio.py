@@ -22,7 +22,8 @@ NAMES = st.text("abc/.", min_size=1, max_size=9).filter(
 
 def read(data: bytes) -> dict[str, tuple[int, bytes, tuple[int, int]]]:
     """A reader written from cpio(5), not from the writer: mode, data and device by name."""
-    found, at = {}, 0
+    found: dict[str, tuple[int, bytes, tuple[int, int]]] = {}
+    at = 0
     while True:
         assert data[at : at + 6] == b"070701"
         fields = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]

@@ -151,18 +151,20 @@ class Session:
         listen: boot.Listener,
     ) -> dict[str, boot.Outcome]:
         """Boot these kernels; console logs of those that failed stay beside the journal."""
-        with tempfile.TemporaryDirectory(dir=place.parent) as directory:
-            try:
+        try:
+            with tempfile.TemporaryDirectory(dir=place.parent) as directory:
                 jobs = [
                     self._job(name, asked, base, Path(directory), job) for name, asked in requests.items()
                 ]
-            except OSError as error:
-                reason = f"{directory}: no room for the guest's files ({error.strerror}); free some space"
-                return {name: boot.Outcome(Console(), reason) for name in requests}
-            outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
-            for started in jobs:
-                if outcomes[started.name].reason and started.log.exists():
-                    started.log.replace(place.with_suffix(f".{started.name}.console"))
+                outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
+                for started in jobs:
+                    if outcomes[started.name].reason and started.log.exists():
+                        started.log.replace(place.with_suffix(f".{started.name}.console"))
+        except OSError as error:
+            reason = (
+                f"{place.parent}: the guest's files cannot be written ({error.strerror}); make room for them"
+            )
+            return {name: boot.Outcome(Console(), reason) for name in requests}
         return outcomes
 
     def _job(
@@ -200,6 +202,6 @@ def _extra(spec: dict[str, Any]) -> dict[str, int]:
     return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // PAGE} if positive else {}
 
 
-def open_session(setup: dict[str, Any]) -> Session:
+def open_session(setup: dict[str, Any], number: int) -> Session:
     """The lane's entry point for measuring processes."""
     return Session(setup)

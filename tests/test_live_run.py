@@ -182,19 +182,16 @@ def test_bad_requests_are_one_sentence(cli: Cli, arguments: tuple[str, ...], wor
     assert words in outcome.err and outcome.err.count("\n") == 1
 
 
-def test_operations_on_every_kind_of_memory_work(cli: Cli) -> None:
+def test_operations_on_every_kind_of_memory_work() -> None:
     """What this machine says it can measure, it measures: each operation once, without engine."""
     from bench.lanes.live import lane
     from bench.lanes.live.session import open_session
 
     chosen = [case for case in lane.cases({}) if case.order in (0, 9)]
     plan = lane.plan(chosen, {})
-    session = open_session(plan.setup)
-    try:
-        for block in plan.blocks:
-            for arm in block.arms:
-                if arm.spec["role"] == "case":
-                    found = session.arm(arm.spec, None)._measured()
-                    assert found["unmeasurable"] == {}, (block.name, json.dumps(found["unmeasurable"]))
-    finally:
-        session.workload.__exit__()
+    with lane.kept_machine():
+        session = open_session(plan.setup, 1)
+        with session.workload:
+            for arm in (arm for block in plan.blocks for arm in block.arms if arm.spec["role"] == "case"):
+                found = session.arm(arm.spec, None)._measured()
+                assert found["unmeasurable"] == {}, (arm.cases, json.dumps(found["unmeasurable"]))

@@ -100,6 +100,19 @@ def test_the_order_is_unknown_to_who_may_not_see_page_numbers(tmp_path: Path) ->
     assert proof.moved({"allocated": 5}, {"allocated": 6}, 2) == {"allocated_share": 0.5}
 
 
+def test_order_0_is_proven_by_the_counters_of_larger_folios(thp: Path) -> None:
+    """They do not move while its pages are allocated; if they do, so many pages are not of order 0."""
+    for size, count in (("64", "3"), ("2048", "1")):
+        stats = thp / f"hugepages-{size}kB/stats"
+        stats.mkdir()
+        (stats / "anon_fault_alloc").write_text(count)
+    before = proof.statistics("anon", 0, str(thp))
+    assert before == {"larger": 3 * 16 + 512}
+    assert proof.moved(before, before, 64) == {"allocated_share": 1.0}
+    assert proof.moved(before, {"larger": before["larger"] + 16}, 64) == {"allocated_share": 0.75}
+    assert proof.statistics("anon", 0, str(thp / "missing")) == {}
+
+
 def test_bits_and_presence_are_counted(tmp_path: Path) -> None:
     """Even and odd pages apart."""
     entries = [PRESENT | WP | 16, PRESENT | 17, PRESENT | WP | 18, 0]

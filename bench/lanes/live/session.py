@@ -132,6 +132,6 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def open_session(setup: dict[str, Any]) -> Session:
+def open_session(setup: dict[str, Any], process: int) -> Session:
     """The lane's entry point for measuring processes."""
     return Session(setup)

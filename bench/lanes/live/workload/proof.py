@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 
@@ -128,19 +127,43 @@ def _wrong_bits(found: Proof, path: str) -> str:
 
 
 def statistics(kind: str, order: int, thp: str = THP) -> dict[str, int]:
-    """Folios of the order allocated, fallen back from and split since boot; empty where not counted."""
-    name = f"{thp}/hugepages-{(PAGE << order) >> 10}kB/stats"
+    """Folios of the order allocated, fallen back from and split since boot; empty where not counted.
+
+    Of order 0 what is counted is the pages of all larger folios.
+    """
     alloc = "shmem" if kind.startswith("shmem") else "anon_fault"
+    if order == 0:
+        return _larger(f"{alloc}_alloc", thp)
     files = {"allocated": f"{alloc}_alloc", "fallbacks": f"{alloc}_fallback", "splits": "split"}
-    found = {}
-    for key, file in files.items():
-        with contextlib.suppress(OSError, ValueError), open(f"{name}/{file}") as opened:  # noqa: PTH123
-            found[key] = int(opened.read())
-    return found
+    counts = {key: _count(f"{thp}/{_name(order)}/stats/{file}") for key, file in files.items()}
+    return {key: count for key, count in counts.items() if count is not None}
+
+
+def _larger(file: str, thp: str) -> dict[str, int]:
+    counts = {order: _count(f"{thp}/{_name(order)}/stats/{file}") for order in range(1, PMD_ORDER + 1)}
+    pages = [count << order for order, count in counts.items() if count is not None]
+    return {"larger": sum(pages)} if pages else {}
+
+
+def _name(order: int) -> str:
+    return f"hugepages-{(PAGE << order) >> 10}kB"
+
+
+def _count(path: str) -> int | None:
+    try:
+        with open(path) as file:  # noqa: PTH123
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def moved(before: dict[str, int], after: dict[str, int], folios: int) -> Proof:
-    """Fallbacks and splits between two looks, and the share of `folios` that were allocated."""
+    """Fallbacks and splits between two looks, and the share of `folios` that have their order.
+
+    The counters are the system's: another process makes the share of order 0 too small, never too large.
+    """
     grown = {key: float(after[key] - before[key]) for key in before.keys() & after.keys()}
+    if "larger" in grown:
+        return {"allocated_share": max(0.0, 1 - grown["larger"] / folios)}
     allocated = grown.pop("allocated", None)
     return grown if allocated is None else {**grown, "allocated_share": min(1.0, allocated / folios)}

@@ -16,7 +16,7 @@ from bench.case import Case
 from tests.conftest import Cli, Outcome
 from tests.vm import bzimage, fake_qemu
 
-FAST = ("--fast", "--rounds", "1", "--timeout", "5", "--quiet")
+FAST = ("--fast", "--rounds", "1", "--timeout", "20", "--quiet")
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def test_spread_stands_beside_each_figure(cli: Cli, tmp_path: Path, kernels: tup
     ("does", "said"),
     [
         ("panics", "kernel panic: Attempted to kill init! exitcode=0x00000100; last on its console:"),
-        ("hangs", "hung: silent for 2 s; last on its console: [ 0.000000] Linux version"),
-        ("silent", "nothing on the console for 2 s"),
+        ("hangs", "hung: silent for 8 s; last on its console: [ 0.000000] Linux version"),
+        ("silent", "nothing on the console for 8 s"),
         ("fails", "QEMU ended with exit code 1; last on its console:"),
     ],
 )

@@ -48,8 +48,8 @@ class Request:
 class Session:
     """Everything one worker process keeps."""
 
-    def __init__(self, setup: dict[str, Any]) -> None:
-        self.setup = setup
+    def __init__(self, setup: dict[str, Any], number: int = 0) -> None:
+        self.setup, self.number = setup, number
         self.images = {
             name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()
         }
@@ -88,6 +88,10 @@ class Session:
             found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
         return found
 
+    def process_facts(self) -> dict[str, Any]:
+        """What this boot has of its own."""
+        return {"boot_date": str(Boot(next(iter(self.images.values())), self.number).date)}
+
     def measure(self, plan: Plan, job: dict[str, Any], write: Writer) -> None:
         """Boot, ask, and append a round of each block for every repetition that the guests did."""
         requests = self._requests(plan, job)
@@ -99,7 +103,7 @@ class Session:
                 write("round", number, answered.values(turn), {})
             for index in range(len(block.arms)):
                 write("told", number, index, answered.told(index))
-            write("done", number)
+            write("done", number, self.process_facts())
 
     def _requests(self, plan: Plan, job: dict[str, Any]) -> dict[str, list[Request]]:
         """By kernel, in an order of its own for each boot; those that share a memory stay together."""
@@ -204,4 +208,4 @@ def _extra(spec: dict[str, Any]) -> dict[str, int]:
 
 def open_session(setup: dict[str, Any], number: int) -> Session:
     """The lane's entry point for measuring processes."""
-    return Session(setup)
+    return Session(setup, number)

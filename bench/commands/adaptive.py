@@ -12,7 +12,8 @@ from bench.errors import TimedOut
 from bench.judge.policy import Policy
 from bench.judge.stats import LEAST_PROCESSES
 from bench.judge.stopping import narrow_enough
-from bench.lanes import lane
+from bench.lanes import extra as extra_of
+from bench.lanes import lane, main_cases
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
 from bench.measure.journal import Journal
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     measuring = parser.add_argument_group("without FILE")
     options.add_lane(parser)
     options.add_variants(parser)
+    options.add_kernels(parser)
     options.add_measuring(parser)
     measuring.add_argument(
         "--processes",
@@ -48,7 +50,7 @@ def measure(args: argparse.Namespace, filters: Filters, rules: Policy) -> tuple[
     most = max(FAST, args.processes or RIGOROUS)
     args.processes, args.filters = min(most, FIRST), []
     target, journal = begun(args, chosen(args, filters))
-    with progress(args.quiet) as display:
+    with lane(args.lane).kept_machine(), progress(args.quiet) as display:
         measured, out_of_time = measure_adaptively(journal, rules, most, display)
     if measured.runs:
         results.save(measured, target.result, args.force)
@@ -80,7 +82,10 @@ def _lacking(measured: Results) -> bool:
 
 def chosen(args: argparse.Namespace, filters: Filters) -> list[Case]:
     """What to measure: the filters' cases, or the main ones; with the bases of users' variants."""
-    module, extra = lane(args.lane), options.variants(args)
+    module = lane(args.lane)
+    extra = extra_of(module, args)
+    if args.lane != "model":
+        return filters.select(module.cases(extra, filters)) if filters else main_cases(module, extra)
     every = module.cases(extra)
     main = module.main_cases()
     if extra:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench import options, results
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError
 from bench.show import projection, report
 from bench.show.verdicts import verdict_column
 
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   rmapbench report result.json remove variant=v6.8    one call of another one
   rmapbench report result.json --markdown
   rmapbench report result.json --row order --col path --base path=pte
+  rmapbench report vm.json fork --base kernel=old
   rmapbench report result.json order=0 --row variant --col path --base variant=v6.8
 """
 
@@ -34,11 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print them."""
     filters = options.filters(args)
-    if args.base and not (args.row or args.col):
-        raise UsageError("--base goes with --row and --col, for example --row order --col path")
     measured = results.load(args.file)
-    if args.row or args.col:
-        row, col = args.row or "order", args.col or "path"
+    if args.row or args.col or args.base:
+        # A base alone: its key's values stand beside each other.
+        row, col = args.row or "order", args.col or (args.base or "path").partition("=")[0]
         text = projection.render_projection(measured, row, col, args.base, filters, args.markdown)
     else:
         render = report.render_markdown if args.markdown else report.render_text

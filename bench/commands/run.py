@@ -15,22 +15,25 @@ from typing import Any
 from bench import options, results
 from bench.case import Case
 from bench.errors import Untrusted, UsageError
-from bench.lanes import lane
+from bench.lanes import dry_run, lane, main_cases
+from bench.lanes import extra as extra_of
+from bench.lanes import pace as pace_of
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
 from bench.measure.journal import Journal
-from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Settings
+from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Settings
 from bench.show.progress import progress
 
-MOST_WORKERS = 2  # at once: that many were found not to disturb each other
 EXAMPLES = """examples:
   rmapbench                              the main calls in v6.12 and v6.15
   rmapbench run                          the full call matrix
   rmapbench run remove order=0,4 path=pte,ptes variant=v6.12
   rmapbench run --variant mine=my.py variant=mine,v6.12 -o mine.json
   rmapbench run --fast remove order=0 -o quick.json
+  rmapbench run --lane live --fast fork munmap memory=256MiB -o live.json
+  rmapbench run --lane vm --kernel old=bzImage.old --kernel new=bzImage fork -o vm.json
   rmapbench run --resume rmapbench-2026-11-23-101500
 """
 
@@ -49,8 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_filters(parser)
     options.add_lane(parser)
     options.add_variants(parser)
+    options.add_kernels(parser)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--fast", dest="processes", action="store_const", const=FAST, help=f"{FAST} processes")
+    size.add_argument("--fast", action="store_true", help=f"{FAST} processes; vm lane: one boot, no verdict")
     size.add_argument(
         "--rigorous", dest="processes", action="store_const", const=RIGOROUS, help=f"{RIGOROUS} processes"
     )
@@ -62,16 +66,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--dry-run", action="store_true", help="vm lane: print QEMU's commands, boot nothing")
     parser.add_argument("--main", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
+    if args.dry_run:
+        print("\n".join(dry_run(args)))
+        return 0
     target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
-    with progress(args.quiet) as display:
+    with lane(header["metadata"]["lane"]).kept_machine(), progress(args.quiet) as display:
         state = Engine(plan, settings, journal, display).run()
     measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
     if not measured.runs:
@@ -96,18 +104,20 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
 
     Measured are the `chosen` cases, or those that the arguments select.
     """
-    module, extra = lane(args.lane), options.variants(args)
+    module, filters = lane(args.lane), options.filters(args)
+    extra = extra_of(module, args)
     if chosen is None:
-        chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+        chosen = main_cases(module, extra) if args.main else filters.select(module.cases(extra, filters))
     chosen = list(chosen)
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args)
+    settings = _settings(args, pace_of(module, extra), module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
         **environment.collect(),
+        **module.metadata(),
         "lane": args.lane,
         "command": shlex.join(["rmapbench", *sys.argv[1:]]),
         "seed": settings.seed,
@@ -135,17 +145,17 @@ def _target(output: Path | None) -> Target:
     return Target(directory / "result.json", directory / "journal", directory)
 
 
-def _settings(args: argparse.Namespace) -> Settings:
-    cpus = usable_cpus()
+def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings:
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
     return Settings(
-        processes=args.processes or DEFAULT,
-        rounds=args.rounds,
+        processes=args.processes or (pace.fast_processes if getattr(args, "fast", False) else pace.processes),
+        rounds=args.rounds or (pace.fast_rounds if getattr(args, "fast", False) else pace.rounds),
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
-        timeout=args.timeout,
-        cpus=tuple(cpus[:MOST_WORKERS]),
+        timeout=args.timeout or pace.timeout,
+        warmups=pace.warmups,
+        cpus=tuple(cpus[: pace.workers]),
     )
 
 

@@ -111,7 +111,7 @@ def _of(case: Case, file: _File) -> Iterator[Pair]:
     users = variant not in GENERATIONS
     if not base or base == variant or not (users or (case.order == 0 and base in file.bases)):
         return
-    other = case.but(variant=base)
+    other = case.of_other(base)
     # A base that is in the file, but not with this case, never had it: what was planned and is missing
     # without a reason is counted by absent().
     if other in file.plain or base not in file.bases:

@@ -199,7 +199,8 @@ class Engine:
             "mode": mode, "cpu": cpu, "blocks": blocks, "number": self.number, "out": str(out),
             "plan": dataclasses.asdict(self.plan), "skip": list(self.state.failed),
             "tuning": self.state.tuning, "rounds": self.settings.rounds, "seed": self.settings.seed,
-            "batch_ns": self.settings.batch_ns, "parent": os.getpid(), **more,
+            "batch_ns": self.settings.batch_ns, "warmups": self.settings.warmups,
+            "timeout": self.settings.timeout, "parent": os.getpid(), **more,
         }  # fmt: skip
         stderr = out.with_suffix(".err")
         with stderr.open("wb") as errors:

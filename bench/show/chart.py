@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.case import Filters
 from bench.errors import UsageError
 from bench.results import Results
+from bench.show.chart_kernels import kernels_chart
 from bench.show.chart_order import cost_chart, ratio_chart
 from bench.show.chart_style import save
 from bench.show.chart_variants import variants_chart
@@ -19,6 +20,7 @@ CHARTS: dict[str, Chart] = {
     "ratio": ratio_chart,
     "cost": cost_chart,
     "variants": variants_chart,
+    "kernels": kernels_chart,
 }
 FORMATS = ("png", "svg")
 

@@ -35,6 +35,11 @@ class Subject:
         words = ", ".join(rest + more)
         return self.family.op + (f" ({words})" if words else "")
 
+    @property
+    def title(self) -> str:
+        """The call and, if it has one, its variant."""
+        return f"{self.name}, {self.variant}" if self.variant else self.name
+
 
 @dataclass(frozen=True)
 class Row:
@@ -94,7 +99,7 @@ def _pair_row(samples: Samples, pair: dict[str, Case]) -> Row:
 def _single_row(samples: Samples, case: Case) -> Row:
     """The variant against the one it is based on."""
     base = str(samples.results.note(case, "base") or "")
-    other = case.but(variant=base or None)
+    other = case.of_other(base)
     compared = samples.compare(case, other) if base and other in samples and other != case else None
     against = samples.summary(other) if compared else None
     label = f"{size(case.order)} {_mapping(case)}".strip()

@@ -9,7 +9,8 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.judge.stats import Interval, Samples
+from bench.judge.estimate import Interval
+from bench.judge.stats import Samples
 from bench.results import ProcessRun, Results
 from bench.show.projection import render_projection
 from bench.show.report import Column, render_markdown, render_text

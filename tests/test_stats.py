@@ -12,18 +12,8 @@ from hypothesis import strategies as st
 
 from bench.case import Case
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import (
-    Interval,
-    Sample,
-    Samples,
-    compare,
-    estimate_difference,
-    estimate_mean,
-    median_interval,
-    paired_logs,
-    summarize,
-    t_interval,
-)
+from bench.judge.estimate import Interval, estimate_difference, estimate_mean, t_interval
+from bench.judge.stats import Sample, Samples, compare, median_interval, paired_logs, summarize
 from bench.results import ProcessRun, Results
 from tests import synthetic
 from tests.synthetic import Noise

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.judge.estimate import Estimate, estimate_mean
 from bench.judge.holm import holm
-from bench.judge.stats import Estimate, Note, estimate_mean
+from bench.judge.stats import Note
 from bench.judge.stats_margin import ALPHA, detectable, p_above, p_below, processes_needed, reach
 from bench.judge.stats_rank import attainable_p, hodges_lehmann, signed_rank_p_above, signed_rank_p_below
 from bench.judge.stats_rate import rate_interval

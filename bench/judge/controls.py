@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bench.case import Case
-from bench.judge.stats import Comparison, Interval, Samples
+from bench.judge.estimate import Interval
+from bench.judge.stats import Comparison, Samples
 
 RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement.md, section 4)
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from bench.judge.estimate import Estimate, difference, t_interval
 from bench.judge.flags import flags
 from bench.judge.pairs import Pair
 from bench.judge.policy import Margin
-from bench.judge.stats import (
-    Comparison,
-    Estimate,
-    Note,
-    Samples,
-    estimate_difference,
-    estimate_mean,
-    paired_logs,
-    t_interval,
-)
+from bench.judge.stats import Comparison, Note, Samples, paired_logs
 from bench.judge.stats_rank import attainable_p
 from bench.judge.verdict import ALPHA, Claims
 
@@ -57,11 +47,11 @@ def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
     margin = above_floor(samples, pair, margin)
     limit = math.log1p(margin.value)
     found = samples.compare(pair.case, pair.base)
-    logs = tuple(paired_logs(samples[pair.case], samples[pair.base]).values())
-    estimate = estimate_mean(logs or found.log_ratios)
-    tests = Claims.of(estimate, logs, limit, limit)
+    processes = len(paired_logs(samples[pair.case], samples[pair.base]))
+    logs = found.log_ratios if processes else ()
+    tests = Claims.of(found.estimate, logs, limit, limit)
     doubts = tuple(flags(samples, pair, limit))
-    return Evidence(pair, margin, found, estimate, tests, doubts, len(logs))
+    return Evidence(pair, margin, found, found.estimate, tests, doubts, processes)
 
 
 def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evidence | None:
@@ -70,11 +60,11 @@ def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evide
     if new is None or before is None:
         return None
     logs, other = new.comparison.log_ratios, before.comparison.log_ratios
-    estimate = estimate_difference(np.asarray(logs), np.asarray(other))
+    estimate = difference(new.estimate, before.estimate)
     processes = min(new.processes, before.processes)
     interval = t_interval(estimate) if attainable_p(processes) <= ALPHA else None
     found = replace(
-        new.comparison, ratio=math.exp(estimate.mean), interval=interval,
+        new.comparison, ratio=math.exp(estimate.mean), interval=interval, estimate=estimate,
         sd=estimate.error * math.sqrt(processes), notes=(*new.comparison.notes, *before.comparison.notes),
     )  # fmt: skip
     tests = Claims.of_two(estimate, logs, other, new.limit, new.limit)

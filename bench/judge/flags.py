@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bench.judge.estimate import Estimate
 from bench.judge.pairs import Pair
-from bench.judge.stats import Estimate, Note, Sample, Samples, paired_logs
+from bench.judge.stats import Note, Sample, Samples, paired_logs
 from bench.judge.stats_margin import ALPHA, p_below
 
 

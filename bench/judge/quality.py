@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UsageError
-from bench.judge.stats import Interval, Samples
+from bench.judge.estimate import Interval
+from bench.judge.stats import Samples
 from bench.judge.stats_margin import ALPHA
 from bench.judge.stats_rank import mann_whitney_p_above
 from bench.judge.stats_rate import rate_interval

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtr, stdtrit
+from scipy.special import bdtr
 
 from bench.case import Case
+from bench.judge.estimate import (
+    LEVEL,
+    Estimate,
+    Interval,
+    estimate_difference,
+    over_placements,
+    t_interval,
+)
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
 from bench.results import Results
 
-LEVEL = 0.95
 LEAST_PROCESSES = 5  # fewer give an estimate without an interval
 STATE_MARGIN = 0.01  # of a log ratio: how far dropping rounds may move an estimate
 
@@ -38,6 +45,7 @@ class Sample:
     case: Case
     values: Mapping[int, np.ndarray]
     kept: Mapping[int, np.ndarray]
+    placements: Mapping[int, object] = field(default_factory=dict)  # of code, by process, if they vary it
 
     @cached_property
     def medians(self) -> dict[int, float]:
@@ -48,14 +56,6 @@ class Sample:
         """Are enough rounds left: MIN_ROUNDS, or half of what was measured where that is less?"""
         mask = self.kept[process]
         return int(mask.sum()) >= max(1, min(MIN_ROUNDS, mask.size // 2))
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % confidence interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,12 @@ class Comparison:
     ratio: float
     interval: Interval | None
     sd: float  # of the log ratio over processes; nan for one process
-    log_ratios: tuple[float, ...]  # one a process; empty if unpaired
+    log_ratios: tuple[float, ...]  # one a process, less what placements do; empty if unpaired
     rounds: int
     dropped: int
     unfiltered: float  # the ratio if no round is dropped
     paired: bool
+    estimate: Estimate  # of the log ratio
     notes: tuple[Note, ...] = ()
 
     @property
@@ -114,7 +115,9 @@ class Samples(Mapping[Case, Sample]):
             values = {run.process: np.asarray(run.values) for run in self.results.runs[case]}
             masks = self._group_masks(case.group)
             kept = {p: _fitting(masks.get(p), value) for p, value in values.items()}
-            self._made[case] = Sample(case, values, kept)
+            runs = self.results.runs[case]
+            placements = {r.process: r.metadata["placement"] for r in runs if "placement" in r.metadata}
+            self._made[case] = Sample(case, values, kept, placements)
         return self._made[case]
 
     def __iter__(self) -> Iterator[Case]:
@@ -173,20 +176,14 @@ def median_interval(ordered: np.ndarray) -> Interval | None:
 # Comparing
 
 
-class Estimate(NamedTuple):
-    """Of a log ratio: mean, standard error and degrees of freedom."""
-
-    mean: float
-    error: float
-    freedom: float
-
-
 def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = STATE_MARGIN) -> Comparison:
     """`sample` against `base`; `margin` of a log ratio is where dropping rounds raises STATE."""
-    logs = tuple(paired_logs(sample, base).values()) if paired else ()
-    every = tuple(paired_logs(sample, base, dropping=False).values()) if paired else ()
+    kept = paired_logs(sample, base) if paired else {}
+    every = paired_logs(sample, base, dropping=False) if paired else {}
+    logs: tuple[float, ...] = ()
     if every:
-        estimate, unfiltered, used = estimate_mean(logs or every), _mean(every), len(logs)
+        estimate, logs = over_placements(kept or every, sample.placements)
+        unfiltered, used = over_placements(every, sample.placements)[0].mean, len(kept)
         notes = _left_out(used, max(len(sample.values), len(base.values)))
     else:
         a, b = _logs(sample), _logs(base)
@@ -197,10 +194,10 @@ def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = S
     if abs(unfiltered - estimate.mean) > margin:
         notes.append(_state(unfiltered, estimate.mean))
     interval = t_interval(estimate) if used >= LEAST_PROCESSES else None
-    rounds, kept = _rounds(sample)
+    rounds, counted = _rounds(sample)
     return Comparison(
-        sample.case, base.case, math.exp(estimate.mean), interval, _deviation(logs, estimate), logs or every,
-        rounds, rounds - kept, math.exp(unfiltered), bool(every), tuple(notes),
+        sample.case, base.case, math.exp(estimate.mean), interval, _deviation(logs, estimate), logs,
+        rounds, rounds - counted, math.exp(unfiltered), bool(every), estimate, tuple(notes),
     )  # fmt: skip
 
 
@@ -225,29 +222,6 @@ def _all_logs(sample: Sample) -> np.ndarray:
 
 def _mean(logs: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(logs))
-
-
-def estimate_mean(logs: Sequence[float]) -> Estimate:
-    """Mean of the processes' log ratios."""
-    n = len(logs)
-    error = float(np.std(logs, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Estimate(_mean(logs), error, n - 1)
-
-
-def estimate_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
-    """Difference of the means of two independent sets, with Welch's degrees of freedom."""
-    if min(len(a), len(b)) < 2:
-        return Estimate(_mean(a) - _mean(b), math.nan, math.nan)
-    va, vb = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
-    spread = va**2 / (len(a) - 1) + vb**2 / (len(b) - 1)
-    freedom = (va + vb) ** 2 / spread if spread else len(a) + len(b) - 2
-    return Estimate(_mean(a) - _mean(b), math.sqrt(va + vb), freedom)
-
-
-def t_interval(estimate: Estimate, level: float = LEVEL) -> Interval:
-    """Two-sided interval of a ratio from an estimate of its logarithm."""
-    reach = float(stdtrit(estimate.freedom, (1 + level) / 2)) * estimate.error
-    return Interval(math.exp(estimate.mean - reach), math.exp(estimate.mean + reach))
 
 
 def _deviation(logs: Sequence[float], estimate: Estimate) -> float:

@@ -6,7 +6,7 @@ import math
 
 from scipy.special import nctdtrinc, stdtr, stdtrit
 
-from bench.judge.stats import Estimate
+from bench.judge.estimate import Estimate
 
 ALPHA = 0.05  # one-sided: an error the judge makes this often, at most
 POWER = 0.9

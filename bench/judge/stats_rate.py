@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.special import betaincinv
 
-from bench.judge.stats import LEVEL, Interval
+from bench.judge.estimate import LEVEL, Interval
 
 
 def rate_interval(hits: int, of: int) -> Interval:

@@ -13,7 +13,7 @@ from bench.judge.evidence import Evidence, within
 from bench.judge.gate import margin_of
 from bench.judge.pairs import gated, pairs
 from bench.judge.policy import Policy
-from bench.judge.stats import Samples, estimate_mean
+from bench.judge.stats import Samples
 from bench.judge.stats_margin import ALPHA, reach
 from bench.results import Results
 
@@ -40,4 +40,4 @@ def _narrow(item: Evidence, alpha: float) -> bool:
 
 def _control_is_narrow(group: Controls, item: Evidence) -> bool:
     """Groups without a control will never have one."""
-    return group.twin is None or reach(estimate_mean(group.twin.log_ratios)) <= SHARE * item.limit
+    return group.twin is None or reach(group.twin.estimate) <= SHARE * item.limit

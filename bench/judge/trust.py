@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.judge.controls import Controls
-from bench.judge.stats import Comparison, Note, estimate_mean
+from bench.judge.stats import Comparison, Note
 from bench.judge.stats_margin import ALPHA, p_above, p_below
 
 WORD = "UNTRUSTED"
@@ -30,5 +30,5 @@ def equivalent(comparison: Comparison, margin: float) -> bool:
     """Is the log ratio shown to lie between minus and plus `margin` (two one-sided tests)?"""
     if len(comparison.log_ratios) < 2:
         return False
-    estimate = estimate_mean(comparison.log_ratios)
+    estimate = comparison.estimate
     return p_below(estimate, margin) <= ALPHA and p_above(estimate, -margin) <= ALPHA

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bench.judge.stats import Estimate, Note
+from bench.judge.estimate import Estimate
+from bench.judge.stats import Note
 from bench.judge.stats_margin import ALPHA, p_above, p_below
 from bench.judge.stats_rank import (
     mann_whitney_p_above,

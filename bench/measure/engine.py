@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.errors import BenchError, Interrupted
+from bench.measure import own
 from bench.measure.journal import Journal, Reader, State
 from bench.measure.plan import Plan, Settings
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
@@ -205,7 +205,8 @@ class Engine:
         stderr = out.with_suffix(".err")
         with stderr.open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench.measure.worker"],
+                own.command("bench.measure.worker"),
+                env=own.environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import Interval, Samples, Summary
+from bench.judge.estimate import Interval
+from bench.judge.stats import Samples, Summary
 from bench.results import Results
 from bench.show.chart_style import (
     SETTINGS,

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.judge.stats import Interval
+from bench.judge.estimate import Interval
 
 WIDTH = 72
 GAP = "  "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, UsageError
+from bench.measure import own
 
 CACHE_VARIABLE = "RMAPBENCH_CACHE_DIR"
 TIMEOUT = 180  # seconds a check may take; it takes some ten
@@ -43,11 +43,11 @@ def cache_directory() -> Path:
 
 def start(task: str, job: Mapping[str, Any], interpreted: bool) -> subprocess.Popen[str]:
     """Start bench.lanes.model.child on a job."""
-    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_DISABLE_JIT"}
+    environment = {key: value for key, value in own.environment().items() if key != "NUMBA_DISABLE_JIT"}
     if interpreted:
         environment["NUMBA_DISABLE_JIT"] = "1"
     child = subprocess.Popen(
-        [sys.executable, "-m", "bench.lanes.model.child", task],
+        own.command("bench.lanes.model.child", task),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
     )  # fmt: skip
     assert child.stdin is not None

@@ -1,0 +1,82 @@
+"""Estimates of log ratios over processes and code placements: mean, standard error, degrees of freedom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.95
+LEAST_FREEDOM = 3  # of the spread within placements; with less, placements count as noise
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+class Estimate(NamedTuple):
+    """Of a log ratio: mean, standard error and degrees of freedom."""
+
+    mean: float
+    error: float
+    freedom: float
+
+
+def estimate_mean(logs: Sequence[float]) -> Estimate:
+    """Mean of the processes' log ratios."""
+    n = len(logs)
+    error = float(np.std(logs, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    return Estimate(float(np.mean(logs)), error, n - 1)
+
+
+def over_placements(
+    logs: Mapping[int, float], placements: Mapping[int, object]
+) -> tuple[Estimate, tuple[float, ...]]:
+    """The mean over placements of processes' log ratios, and the log ratios without what placements do.
+
+    A process puts code at one of a few places, which alone can make a difference of some percent, and every
+    place gets as many processes. So the place is a block: the mean of all places is the estimate, and its
+    error is that of processes within a place. Where too few processes tell the spread within places, or
+    placement was not varied, places count as part of the processes' spread.
+    """
+    blocks: dict[object, list[float]] = {}
+    for process, log in logs.items():
+        blocks.setdefault(placements.get(process), []).append(log)
+    freedom = len(logs) - len(blocks)
+    if len(blocks) < 2 or freedom < LEAST_FREEDOM:
+        return estimate_mean(list(logs.values())), tuple(logs.values())
+    means = {place: float(np.mean(block)) for place, block in blocks.items()}
+    mean = float(np.mean(list(means.values())))
+    rest = [log - means[placements.get(process)] for process, log in logs.items()]
+    variance = sum(value**2 for value in rest) / freedom
+    share = sum(1 / len(block) for block in blocks.values()) / len(blocks) ** 2
+    return Estimate(mean, math.sqrt(variance * share), freedom), tuple(mean + value for value in rest)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """Of two independent estimates, with Welch's degrees of freedom."""
+    if not min(a.freedom, b.freedom) >= 1:
+        return Estimate(a.mean - b.mean, math.nan, math.nan)
+    va, vb = a.error**2, b.error**2
+    spread = va**2 / a.freedom + vb**2 / b.freedom
+    freedom = (va + vb) ** 2 / spread if spread else a.freedom + b.freedom
+    return Estimate(a.mean - b.mean, math.sqrt(va + vb), freedom)
+
+
+def estimate_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> Estimate:
+    """Difference of the means of two independent sets, with Welch's degrees of freedom."""
+    return difference(estimate_mean(list(a)), estimate_mean(list(b)))
+
+
+def t_interval(estimate: Estimate, level: float = LEVEL) -> Interval:
+    """Two-sided interval of a ratio from an estimate of its logarithm."""
+    reach = float(stdtrit(estimate.freedom, (1 + level) / 2)) * estimate.error
+    return Interval(math.exp(estimate.mean - reach), math.exp(estimate.mean + reach))

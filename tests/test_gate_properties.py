@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.case import Case
 from bench.judge import gate, policy
 from bench.judge.gate import Judged
 from bench.judge.pairs import pairs
 from bench.judge.stopping import narrow_enough
 from bench.judge.verdict import Verdict
-from bench.results import Results
+from bench.results import ProcessRun, Results
 from tests import synthetic
 from tests.gated import REMOVE, good, slower
 from tests.synthetic import Noise
@@ -111,6 +112,25 @@ def test_the_same_code_is_not_compared_with_itself() -> None:
     found = synthetic.results(ONE, orders=(0,))
     both = Results({**found.runs, REMOVE.but(path="ptes"): found.runs[REMOVE]}, found.metadata)
     assert {pair.about for pair in pairs(both)} == {"base"}
+
+
+@pytest.mark.parametrize(
+    ("level", "op", "order", "note", "words"),
+    [
+        ("live", "munmap", 0, {}, ""), ("live", "mprotect", 4, {}, "no rmap call"),
+        ("vm", "munmap", 0, {}, "page allocator"), ("vm", "munmap", 4, {}, ""),
+        ("live", "fork", 0, {"gross": 1.05e-8, "empty": 9.6e-9}, "less than a tenth"),
+        ("live", "fork", 0, {"gross": 2e-8, "empty": 9.6e-9}, ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged_is_shown(
+    level: str, op: str, order: int, note: dict[str, float], words: str
+) -> None:
+    """Neighbours without an rmap call, figures of no fixed size, small rests of large times."""
+    case = Case.of(level, op, path="ptes", order=order, memory="1GiB")
+    runs = {one: [ProcessRun(0, [1e-9] * 9, 1, note)] for one in (case, case.but(path="pte"))}
+    (pair,) = pairs(Results(runs, {"lane": level}))
+    assert words in pair.why_not and bool(words) == bool(pair.why_not)
 
 
 def test_a_lane_may_say_that_a_case_is_not_judged() -> None:

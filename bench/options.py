@@ -48,7 +48,7 @@ def add_kernels(parser: argparse.ArgumentParser) -> None:
 
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     """How to measure, whatever for."""
-    parser.add_argument("--rounds", type=positive, help="rounds a process (default 60, live 5, vm 1)")
+    parser.add_argument("--rounds", type=positive, help="rounds a process (default 60, live 5, vm 3)")
     parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
     parser.add_argument("--budget", type=seconds, metavar="S", help="stop after about S seconds")
     parser.add_argument(

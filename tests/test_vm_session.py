@@ -11,6 +11,7 @@ import pytest
 from bench.lanes.vm import session
 from bench.lanes.vm.answers import Answers
 from bench.lanes.vm.session import Request, Session
+from bench.measure.journal import Reader, Writer
 from bench.measure.plan import Arm, Block, Plan
 
 JOB = {"blocks": [0, 1], "rounds": 2, "skip": [], "seed": 7, "number": 3, "timeout": 5.0}
@@ -77,11 +78,9 @@ def test_a_full_disk_is_the_reason_of_every_arm(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(session.initramfs, "base", lambda: b"")
     monkeypatch.setattr(session.initramfs, "jobs", full)
     given, plan = made([spec()])
-    written: list[tuple[Any, ...]] = []
-    given.measure(
-        plan, {**JOB, "blocks": [0], "out": str(tmp_path / "w.jsonl")}, lambda *r: written.append(r)
-    )  # type: ignore[arg-type]
-    (failed,) = [record for record in written if record[0] == "failed"]
+    out = tmp_path / "worker-001.jsonl"
+    given.measure(plan, {**JOB, "blocks": [0], "out": str(out)}, Writer(out))
+    (failed,) = [record for record in Reader(out)() if record[0] == "failed"]
     assert "cannot be written (No space left on device)" in failed[3]
 
 

@@ -25,6 +25,7 @@ BLUE, VERMILION, PURPLE, GREY, WINE = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
 PANEL = (3.6, 2.6)  # inches
 COLUMNS = 4  # of panels, at most
 TITLE_CHARACTERS = 12  # an inch
+LEGEND_CHARACTER, LEGEND_HANDLE = 0.075, 0.5  # inches
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "rmapbench",  # ids in the file would else be random
     "svg.fonttype": "path",
@@ -94,7 +95,8 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     for panel in axes:
         for handle, label in zip(*panel.get_legend_handles_labels()):
             found.setdefault(label, handle)
-    columns = max(1, min(len(found), int(figure.get_figwidth() / 1.75)))
+    widest = max(1.75, max(map(len, found), default=0) * LEGEND_CHARACTER + LEGEND_HANDLE)
+    columns = max(1, min(len(found), int(figure.get_figwidth() / widest)))
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
-from bench.case import Filters
+from bench.case import Case, Filters
 from bench.errors import UsageError
 
 
@@ -35,6 +37,12 @@ def add_lane(parser: argparse.ArgumentParser) -> None:
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)
+
+
+def selected(args: argparse.Namespace, lane: ModuleType, extra: Mapping[str, Path]) -> list[Case]:
+    """The lane's cases that the filters select; values of `memory=` and `threads=` make cases."""
+    chosen = filters(args)
+    return chosen.select(lane.cases(extra, chosen))
 
 
 def variants(args: argparse.Namespace) -> dict[str, Path]:

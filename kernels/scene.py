@@ -9,7 +9,7 @@ from __future__ import annotations
 from kernels.abi import Prototype, helper, kernel
 from kernels.atomic import *
 from kernels.deferred_split import QUEUE_LEN, QUEUE_LIST
-from kernels.driver import FAILED, spend_extra
+from kernels.driver import EXTRA, FAILED, SCRATCH, spend_extra  # noqa: F401 - words of a scene too
 from kernels.pgtable import LOCK_BYTES, PAGE_PRESENT
 
 # Addresses of rmap calls, all with the prototypes of the batched forms (kernels.callers); `_ONE` is called

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.variants:
         lines = module.describe_variants(extra)
     else:
-        cases = options.filters(args).select(module.cases(extra))
+        cases = options.selected(args, module, extra)
         lines = [case.name for case in cases]
     print("\n".join(lines))
     return 0

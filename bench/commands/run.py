@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
     """Everything that can be refused is refused here, before anything is measured."""
     module, extra = lane(args.lane), options.variants(args)
-    chosen = module.main_cases() if args.main else options.filters(args).select(module.cases(extra))
+    chosen = module.main_cases() if args.main else options.selected(args, module, extra)
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.case import Case, natural
+from bench.case import Case, Filters, natural
 from bench.errors import UsageError, one_of
-from bench.lanes.model import checks, processes
+from bench.lanes.model import checks, processes, scenario_plan
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import path_used
 from bench.measure.plan import Arm, Block, Plan
@@ -30,15 +30,23 @@ def found(extra: Extra) -> dict[str, VariantFile]:
         raise UsageError(str(error)) from None
 
 
-def cases(extra: Extra) -> list[Case]:
-    """Every case of every variant; no control, no `_empty`."""
+def cases(extra: Extra, filters: Filters | None = None) -> list[Case]:
+    """Every case of every variant, and those that filters make; no control, no `_empty`."""
+    files = found(extra).values()
+    return [*call_cases(extra), *scenario_plan.cases(files, filters)]
+
+
+def call_cases(extra: Extra) -> list[Case]:
+    """Those of the calls alone."""
     listed = [case for file in found(extra).values() for case in _cases_of(file)]
     return sorted(dict.fromkeys(listed), key=_listing_order)
 
 
 def main_cases() -> list[Case]:
     """What `rmapbench` without arguments measures."""
-    chosen = [case for case in cases({}) if case.op in MAIN_CALLS and case.get("variant") in MAIN_VARIANTS]
+    chosen = [
+        case for case in call_cases({}) if case.op in MAIN_CALLS and case.get("variant") in MAIN_VARIANTS
+    ]
     return [case for case in chosen if case.get("path") != "pmd"]
 
 
@@ -100,9 +108,27 @@ def inverse_case(file: VariantFile, family: Family, path: str, order: int) -> Ca
 
 
 def plan(chosen: list[Case], extra: Extra) -> Plan:
-    """Blocks for the chosen cases: one a family and order, with controls for each group in it."""
-    files = found(extra)
-    wanted = {case.name for case in chosen}
+    """Blocks for the chosen cases, of calls and of scenarios."""
+    calls = _call_blocks(chosen, found(extra))
+    scenarios = scenario_plan.blocks(chosen, found(extra))
+    setup = {
+        "extra": {name: str(path) for name, path in extra.items()},
+        "needs": _needs(calls),
+        "scenes": scenario_plan.needs(scenarios),
+    }
+    return Plan(SESSION, setup, (*calls, *scenarios))
+
+
+def _needs(blocks: list[Block]) -> list[tuple[bool, str, str, str, int]]:
+    """What must be compiled of the calls: (moved?, family, variant, path, order)."""
+    specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
+    needed = {(s["role"] == "twin", s["family"], s["variant"], s["path"], s["order"]) for s in specs}
+    return sorted(needed)
+
+
+def _call_blocks(chosen: list[Case], files: dict[str, VariantFile]) -> list[Block]:
+    """One a family and order, with controls for each group in it."""
+    wanted = {case.name for case in chosen if case.level == "call"}
     blocks = []
     for family in FAMILIES:
         every = sorted({order for file in files.values() for order in orders(file, family.kind)})
@@ -110,13 +136,7 @@ def plan(chosen: list[Case], extra: Extra) -> Plan:
             block = _block(family, order, files, wanted)
             if block:
                 blocks.append(block)
-    specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
-    needs = {
-        (spec["role"] == "twin", spec["family"], spec["variant"], spec["path"], spec["order"])
-        for spec in specs
-    }
-    setup = {"extra": {name: str(path) for name, path in extra.items()}, "needs": sorted(needs)}
-    return Plan(SESSION, setup, tuple(blocks))
+    return blocks
 
 
 def _block(family: Family, order: int, files: dict[str, VariantFile], wanted: set[str]) -> Block | None:

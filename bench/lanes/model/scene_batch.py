@@ -1,0 +1,154 @@
+"""Arms of scenarios: a scene, its windows and a plan of passes that times the scenario and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.lanes.model.arms import LEAST_SECONDS
+from bench.lanes.model.scenarios import Form
+from bench.lanes.model.scene import Code, Scene, SceneSpec
+from bench.lanes.model.scene_world import BASE_PAGE, Arena, SceneWorld, parse_memory
+from kernels import abi, scene
+from kernels.memmap import get, put
+from kernels.scenario import fork
+
+WINDOW_PAGES = 1024  # 64 KiB of descriptors: hot in the first two cache levels
+STEPS = {"ENTER": scene.enter_window, "RESTORE": scene.restore, "NEXT": scene.next_window}
+# Kernels that a form calls out of line.
+HELPERS: Mapping[str, Any] = {"fork_scan_first": fork.folio_nr_pages_cont_mapped}
+
+
+def kernel_of(form: Form) -> Any:
+    """The form's kernel."""
+    return getattr(importlib.import_module(f"kernels.scenario.{form.module}"), form.function)
+
+
+def kernels_of(form: Form) -> list[Any]:
+    """Everything beside a variant's calls that an arm of the form runs."""
+    helper = HELPERS.get(form.function)
+    return [kernel_of(form), *STEPS.values(), scene.batch_windows, *([helper] if helper else [])]
+
+
+class SceneBatch:
+    """A scene ready to be timed, on the windows it owns of an arena: every `step`-th from `first` on."""
+
+    def __init__(
+        self, world: SceneWorld, spec: SceneSpec, code: Code, npages: int = WINDOW_PAGES, pad: int = 0,
+        share: tuple[int, int] = (0, 1), cpu: int = 0,
+    ) -> None:  # fmt: skip
+        self.world, self.spec = world, spec
+        drawn = spec.picture(npages)
+        self.arena = arena_for(world, spec, npages, share[1], cpu)
+        self.owned = range(share[0] % self.arena.windows, self.arena.windows, share[1])
+        self.scene = Scene(world, code, spec.what, drawn, self.arena, cpu)
+        self.npages = len(drawn.ptes)
+        self.loops = 1
+        self.overhead_ns = 0.0
+        self._image = self.scene.image()
+        self._child_image = np.zeros(self.arena.tables_bytes // 8, dtype=np.int64)
+        self.block = self._block(code, pad)
+        self.plan = self._plan(pad)
+        self._run = {name: abi.callable_of(kernel) for name, kernel in STEPS.items()}
+        self._batch = abi.callable_of(scene.batch_windows)
+        self.scenario = abi.callable_of(kernel_of(self.form))
+        if len(self.owned) > 1:
+            self._furnish()
+
+    @property
+    def form(self) -> Form:
+        """What is timed."""
+        return self.spec.what.forms[self.spec.path]
+
+    def _block(self, code: Code, pad: int) -> int:
+        block = self.world.scratch.take(scene.SCENE_BYTES)
+        helper = HELPERS.get(self.form.function)
+        words = self.scene.words(
+            IMAGE=self._image.ctypes.data,
+            IMAGE_CHILD=self._child_image.ctypes.data if self.spec.what.leaves[1] else 0,
+            ORDER=self.spec.order,
+            HELPER=abi.address_of(helper, pad) if helper else 0,
+            WINDOW=self.owned.start, WINDOW_FIRST=self.owned.start, WINDOW_STEP=self.owned.step,
+            WINDOWS_END=self.owned.stop,
+        )  # fmt: skip
+        for offset, value in {**words, **code.addresses(pad)}.items():
+            put(block + offset, value)
+        return block
+
+    def _plan(self, pad: int) -> int:
+        plan = self.world.scratch.take(scene.SCENE_PLAN_BYTES)
+        steps = {name: abi.address_of(kernel) for name, kernel in STEPS.items()}
+        words = {"SCENARIO": abi.address_of(kernel_of(self.form), pad), "SCENE": self.block, **steps}
+        for name, value in words.items():
+            put(plan + getattr(scene, name), value)
+        return plan
+
+    def _furnish(self) -> None:
+        """Put every owned window into the state of the image, which was made in window 0."""
+        for window in self.owned:
+            put(self.block + scene.WINDOW, window)
+            self.reset()
+        put(self.block + scene.WINDOW, self.owned.start)
+
+    def reset(self) -> None:
+        """Put the current window into its first state."""
+        self._run["ENTER"](self.block)
+        self._run["RESTORE"](self.block)
+
+    def spend_extra(self, extra: int) -> None:
+        """Make it a positive control: locked instructions added to each pass."""
+        put(self.block + scene.EXTRA, extra)
+
+    def nanoseconds(self, passes: int) -> tuple[int]:
+        """Time so many passes, each on the next window; arms that share a window put it right first."""
+        if len(self.owned) == 1:
+            self.reset()
+        put(self.plan + scene.PASSES, passes)
+        self._batch(self.plan)
+        return (get(self.plan + scene.NANOSECONDS),)
+
+    def run(self) -> tuple[float, ...]:
+        """Seconds per base page."""
+        return (self.seconds(0) / self.loops / self.npages,)
+
+    def seconds(self, place: int) -> float:
+        """Seconds of all passes."""
+        spent = self.nanoseconds(self.loops)[0] - self.overhead_ns * self.loops
+        if get(self.block + scene.FAILED):
+            raise RuntimeError("a call was refused in the timed loop")
+        return max(spent * 1e-9, LEAST_SECONDS)
+
+    def present(self) -> tuple[int, int]:
+        """Entries in A's tables and in the child's that are not empty, in the current window."""
+        at = (get(self.block + scene.TABLES), get(self.block + scene.CHILD_TABLES))
+        return tuple(
+            sum(get(table + 8 * slot) != 0 for slot in range(self.scene.drawn.slots)) for table in at
+        )  # type: ignore[return-value]
+
+    def verify(self) -> None:
+        """The scenario must leave as many entries as it says, and the window must go back to its image."""
+        self.reset()
+        self.scenario(self.block)
+        due = tuple(self.npages * factor for factor in self.spec.what.leaves)
+        found = self.present()
+        self.reset()
+        if found != due:
+            raise RuntimeError(
+                f"{self.spec.scenario} on path {self.spec.path} left {found} entries, not {due}"
+            )
+
+
+def arena_for(world: SceneWorld, spec: SceneSpec, npages: int, arms: int, cpu: int = 0) -> Arena:
+    """The arena an arm works in: one hot window that all arms share, or as many as the memory has.
+
+    Every arm owns at least one, so that a small memory among many arms is somewhat larger than its name.
+    """
+    spare = npages if spec.what.pinned else 0
+    windows = 1
+    if spec.memory:
+        windows = max(parse_memory(spec.memory) // BASE_PAGE // npages, arms)
+    found: Arena = world.arena(windows, npages + spare, npages, cpu)
+    return found

@@ -1,0 +1,71 @@
+"""Scenarios in a measuring process: what must be compiled, and arms made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from bench.lanes.model.scenarios import BY_NAME
+from bench.lanes.model.scene import Code, SceneSpec
+from bench.lanes.model.scene_batch import WINDOW_PAGES, SceneBatch, kernels_of
+from bench.lanes.model.scene_world import SceneWorld
+from bench.lanes.model.targets import Targets
+from kernels.callers import entries
+
+LEAST_PASSES = 7  # over a hot window
+LEAST_COLD_PASSES = 2  # where each pass is over another window
+EMPTY_RULES = "v6.12"  # how callers behave where no call does anything
+
+
+class Scenes:
+    """Makes arms of scenarios with the functions of all variants."""
+
+    def __init__(self, targets: Targets) -> None:
+        self.targets = targets
+        self.code = cache(self._code)
+        self.turns: dict[int, int] = {}  # arms made so far, by how many there are in the block
+
+    def _code(self, variant: str) -> Code:
+        file, module = self.targets.files[variant], self.targets.module(variant)
+        return Code(entries(file, module), module.LAYOUT, file.generation or EMPTY_RULES)
+
+    def kernels(self, needs: Iterable[tuple[bool, str, str, str]], pad: int) -> Iterator[tuple[Any, int]]:
+        """What must be compiled, with the bytes that it is moved by."""
+        for twin, scenario, variant, path in needs:
+            form = BY_NAME[scenario].forms[path]
+            for function in (*kernels_of(form), *self.code(variant).entries.values()):
+                yield function, 0
+                if twin:
+                    yield function, pad
+
+    def npages(self, spec: Mapping[str, Any]) -> int:
+        """Base pages of a pass."""
+        chosen = BY_NAME[spec["scenario"]]
+        return len(
+            SceneSpec("", chosen.name, spec["order"], "", "", spec["pattern"]).picture(WINDOW_PAGES).ptes
+        )
+
+    def least_passes(self, spec: Mapping[str, Any]) -> int:
+        """Passes of a batch at least."""
+        return LEAST_COLD_PASSES if spec["memory"] else LEAST_PASSES
+
+    def arm(self, spec: Mapping[str, Any], extra: int, twin_pad: int) -> SceneBatch:
+        """The arm made ready; the arms of a block take turns at the windows of its arena."""
+        chosen, arms = SceneSpec.of(spec), spec["arms"]
+        turn = self.turns[arms] = (self.turns.get(arms, -1) + 1) % arms
+        pad = twin_pad if chosen.role == "twin" else 0
+        made = SceneBatch(
+            _world(),
+            chosen,
+            self.code(chosen.variant),
+            pad=pad,
+            share=(turn, arms) if chosen.memory else (0, 1),
+        )
+        made.spend_extra(extra)
+        return made
+
+
+@cache
+def _world() -> SceneWorld:
+    return SceneWorld()

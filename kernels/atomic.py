@@ -175,6 +175,10 @@ def cpu_relax() -> None:
     """What a spin loop does between two looks."""
 
 
+def unlikely_path() -> None:
+    """Tell the compiler that control seldom comes here, as the kernel's unlikely(); no instruction."""
+
+
 def clock_ns() -> int:
     """CLOCK_MONOTONIC in nanoseconds."""
     return time.monotonic_ns()

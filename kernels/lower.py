@@ -151,6 +151,11 @@ def _fence(b: Any) -> None:
     b.fence("seq_cst")
 
 
+def _unlikely_path(b: Any) -> None:
+    call = b.asm(ir.FunctionType(VOID, []), "", "", [], True)
+    set.add(call.attributes, "cold")  # llvmlite does not know it for calls, LLVM does
+
+
 def _clock(b: Any) -> Any:
     timespec = ir.LiteralStructType([I64, I64])
     kind = ir.FunctionType(I32, [I32, timespec.as_pointer()])
@@ -201,6 +206,7 @@ LOWERING: dict[str, tuple[int, Any, Build]] = {
     "atomic_try_cmpxchg_0_to_1": (1, types.boolean, _try_lock),
     "smp_mb": (0, types.void, _FENCE),
     "cpu_relax": (0, types.void, _PAUSE),
+    "unlikely_path": (0, types.void, _unlikely_path),
     "clock_ns": (0, types.int64, _clock),
     **{f"call{n}": (n + 1, types.int64, _call) for n in range(1, 7)},
 }

@@ -54,6 +54,12 @@ def has_rule(scene, rule):
     return READ64(scene + RULES) & rule != 0
 
 
+@helper
+def lock_of(scene, ptep):
+    """Spinlock of the table that holds a PTE of vma A."""
+    return READ64(scene + LOCKS) + ((ptep - READ64(scene + TABLES)) >> 12) * LOCK_BYTES
+
+
 @kernel(ON_SCENE)
 def enter_window(scene):
     """Set the words of the current window from its number."""

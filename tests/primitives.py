@@ -40,6 +40,7 @@ OPERATIONS: dict[str, Prototype] = {
     "atomic_try_cmpxchg_0_to_1": Prototype(("v",), returns=True),
     "smp_mb": Prototype(()),
     "cpu_relax": Prototype(()),
+    "unlikely_path": Prototype(()),
     "clock_ns": Prototype((), returns=True),
     **{f"call{n}": Prototype(("function", *"abcdef"[:n]), returns=True) for n in range(1, 7)},
 }

@@ -54,6 +54,7 @@ BODIES = {
     "atomic_sub_and_test": ("xorl %eax, %eax", "lock subl %edi, (%rsi)", "sete %al", "retq"),
     "smp_mb": ("lock addl $0, -4(%rsp)", "retq"),
     "cpu_relax": ("pause", "retq"),
+    "unlikely_path": ("retq",),
     "READ64": ("movq (%rdi), %rax", "retq"),
     "WRITE32": ("movl %esi, (%rdi)", "retq"),
     "WRITE64": ("movq %rsi, (%rdi)", "retq"),

@@ -1,7 +1,7 @@
 """fork: the present PTEs of a vma copied to the child, page by page, in batches, and as contpte v3 had it.
 
 Facts: spec 9.1. What is left out: the copy of the page's contents where a pinned page must be copied, and
-the reschedule check itself (its counter is kept).
+the check whether to reschedule. (In the kernel a page at hand leads back into the same loop.)
 
 Batched since "mm/memory: optimize fork() with PTE-mapped THP" (6.9); small folios keep the per-page path.
 """
@@ -17,7 +17,6 @@ from kernels.pgtable import *
 from kernels.scene import *
 
 PER_PAGE, BATCHED, SCAN_FIRST = range(3)
-RESCHED_AT = 32
 SCAN = Prototype(("ptep", "pte", "page", "folio", "most"), returns=True)
 
 
@@ -61,58 +60,69 @@ def copy_to_spare(scene, memmap, spare, address, child):
 
 
 @helper
-def dup_page(scene, folio, page):
-    """One reference and one mapping more; -EBUSY, and the reference dropped, if it must be copied."""
-    atomic_inc(folio + REFCOUNT)
+def dup_mapping(scene, folio, page, anon):
+    """One mapping more of a page that got its reference; -EBUSY, the reference dropped, if refused."""
     vma = READ64(scene + CHILD_VMA)
-    if not folio_test_anon(folio):
+    if not anon:
         call4(READ64(scene + DUP_ONE), folio, page, 1, vma)
         return 0
     if call5(READ64(scene + TRY_DUP_ONE), folio, page, 1, vma, READ64(scene + VMA)) != 0:
+        unlikely_path()
         atomic_dec_and_test(folio + REFCOUNT)
         return -EBUSY
     return 0
 
 
 @helper
-def dup_batch(scene, folio, page, nr):
-    """nr references and mappings more in one go; -EBUSY, and the references dropped, if refused."""
-    atomic_add(nr, folio + REFCOUNT)
+def dup_mappings(scene, folio, page, nr, anon):
+    """nr mappings more in one call; -EBUSY, the references dropped, if refused."""
     vma = READ64(scene + CHILD_VMA)
-    if not folio_test_anon(folio):
+    if not anon:
         call4(READ64(scene + DUP), folio, page, nr, vma)
         return 0
     if call5(READ64(scene + TRY_DUP), folio, page, nr, vma, READ64(scene + VMA)) != 0:
+        unlikely_path()
         atomic_sub(nr, folio + REFCOUNT)
         return -EBUSY
     return 0
 
 
 @helper
-def copy_present_pte(scene, folio, page, ptep, pte, child, cow):
-    """The per-page form: reference, rmap, both PTEs; -EBUSY if the page must be copied instead."""
-    if dup_page(scene, folio, page) != 0:
-        return -EBUSY
+def copy_pte(scene, folio, page, ptep, pte, child, cow, anon_first):
+    """One page: reference, rmap, both PTEs; (1 or -EBUSY, is it anonymous?).
+
+    Up to 6.8 the folio is asked for its kind before the reference is taken, since 6.9 afterwards.
+    """
+    anon = True
+    if anon_first:
+        anon = folio_test_anon(folio)
+    atomic_inc(folio + REFCOUNT)
+    if not anon_first:
+        anon = folio_test_anon(folio)
+    if dup_mapping(scene, folio, page, anon) != 0:
+        return -EBUSY, anon
     if cow and pte & PAGE_RW:
         ptep_set_wrprotect(ptep)
     WRITE64(child, child_pte(pte, READ64(scene + VMA), cow))
-    return 1
+    return 1, anon
 
 
 @helper
-def copy_present_ptes(scene, folio, page, ptep, pte, child, most, cow):
-    """The batched form: how many PTEs were copied, -EBUSY if the batch must be copied page by page."""
+def copy_batch(scene, folio, page, ptep, pte, child, most, cow):
+    """The batched form: (PTEs copied, or -EBUSY if they must be copied page by page; anonymous?)."""
     vma = READ64(scene + VMA)
     left = pages_left(folio, page, 1 << folio_large_order(folio))
     looks_beyond = has_rule(scene, LOOKS_BEYOND)
     nr, any_bits = folio_pte_batch(ptep, pte, most, left, fork_ignores(vma), looks_beyond)
-    if dup_batch(scene, folio, page, nr) != 0:
-        return -EBUSY
+    atomic_add(nr, folio + REFCOUNT)
+    anon = folio_test_anon(folio)
+    if dup_mappings(scene, folio, page, nr, anon) != 0:
+        return -EBUSY, anon
     pte |= any_bits & PAGE_RW
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, nr)
     set_ptes(child, child_pte(pte, vma, cow), nr)
-    return nr
+    return nr, anon
 
 
 @kernel(SCAN)
@@ -135,95 +145,104 @@ def folio_nr_pages_cont_mapped(ptep, pte, page, folio, most):
 
 
 @helper
-def copy_scanned_ptes(scene, folio, page, ptep, pte, child, most, cow):
+def copy_scanned(scene, folio, page, ptep, pte, child, most, cow):
     """contpte v3: scan first whatever the folio, then loops around everything; rmap page by page."""
     nr = call5(READ64(scene + HELPER), ptep, pte, page, folio, most)
+    anon = folio_test_anon(folio)
     done = 0
     while done < nr:
-        if dup_page(scene, folio, page + done * PAGE_BYTES) != 0:
+        atomic_inc(folio + REFCOUNT)
+        if dup_mapping(scene, folio, page + done * PAGE_BYTES, anon) != 0:
             break
         done += 1
     if done == 0:
-        return -EBUSY
+        return -EBUSY, anon
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, done)
     set_ptes(child, child_pte(pte, READ64(scene + VMA), cow), done)
-    return done
+    return done, anon
 
 
 @helper
-def copy_ptes(scene, form, folio, page, ptep, pte, child, most, spare, cow):
-    """One PTE or one batch, in the form asked for; how many, or -EBUSY."""
-    if form == SCAN_FIRST and spare == 0:
-        return copy_scanned_ptes(scene, folio, page, ptep, pte, child, most, cow)
-    if form == BATCHED and spare == 0 and most != 1 and folio_test_large(folio):
-        return copy_present_ptes(scene, folio, page, ptep, pte, child, most, cow)
-    return copy_present_pte(scene, folio, page, ptep, pte, child, cow)
+def copy_some(scene, form, folio, page, ptep, pte, child, end, cow):
+    """One PTE or one batch, in the form asked for: (how many or -EBUSY, anonymous?)."""
+    if form == SCAN_FIRST:
+        return copy_scanned(scene, folio, page, ptep, pte, child, (end - ptep) >> 3, cow)
+    if form == BATCHED and folio_test_large(folio):
+        unlikely_path()
+        if end - ptep != 8:
+            return copy_batch(scene, folio, page, ptep, pte, child, (end - ptep) >> 3, cow)
+    return copy_pte(scene, folio, page, ptep, pte, child, cow, form == PER_PAGE)
 
 
 @helper
-def copy_pte_range(scene, form, ptep, end, child, spare, cow):
-    """Copy until the table ends or a page is needed: (PTEs gone through, spare page used?)."""
-    memmap = READ64(scene + MEMMAP)
-    begin = ptep
-    progress = 0
-    anon = 0
-    file = 0
-    used = 0
-    while ptep < end:
-        if progress >= RESCHED_AT:
-            progress = 0
-        pte = READ64(ptep)
-        if pte & PAGE_PRESENT == 0:
-            progress += 1
-            ptep += 8
-            child += 8
-            continue
-        page = pte_page(memmap, pte)
-        folio = page_folio(page)
-        nr = copy_ptes(scene, form, folio, page, ptep, pte, child, (end - ptep) >> 3, spare, cow)
-        if nr < 0:
-            if spare == 0:
-                break
-            address = READ64(scene + ADDRESS) + ((ptep - READ64(scene + TABLES)) << 9)
-            copy_to_spare(scene, memmap, spare, address, child)
-            used = 1
-            nr = 1
-        if used != 0 or folio_test_anon(folio):
-            anon += nr
-        else:
-            file += nr
-        progress += 8 * nr
-        ptep += 8 * nr
-        child += 8 * nr
-        if spare != 0:
-            break
-    mm = READ64(scene + CHILD_MM)
+def add_rss(mm, rss):
+    """Add a table's counts to the child's: anonymous pages in the low half, file pages in the high one."""
+    anon = rss & 0xFFFF_FFFF
+    file = rss >> 32
     if anon != 0:
         WRITE64(mm + MM_RSS_ANON, READ64(mm + MM_RSS_ANON) + anon)
     if file != 0:
         WRITE64(mm + MM_RSS_FILE, READ64(mm + MM_RSS_FILE) + file)
-    return (ptep - begin) >> 3, used
 
 
 @helper
-def copy_table(scene, form, ptep, end, child, lock, child_lock, cow):
-    """One table under both locks, taken again with a page at hand wherever one is needed."""
-    spare = 0
+def copy_pte_range(scene, form, ptep, end, to_child, cow):
+    """Copy until the table ends or a page is needed: the PTE it came to."""
+    memmap = READ64(scene + MEMMAP)
+    rss = 0
     while ptep < end:
+        pte = READ64(ptep)
+        if pte & PAGE_PRESENT == 0:
+            unlikely_path()
+            ptep += 8
+            continue
+        page = pte_page(memmap, pte)
+        folio = page_folio(page)
+        nr, anon = copy_some(scene, form, folio, page, ptep, pte, ptep + to_child, end, cow)
+        if nr < 0:
+            unlikely_path()
+            break
+        rss += nr if anon else nr << 32
+        ptep += 8 * nr
+    add_rss(READ64(scene + CHILD_MM), rss)
+    return ptep
+
+
+@helper
+def copy_with_spare(scene, ptep, to_child, cow):
+    """The PTE that needed a page, which is at hand now: page by page, copied if it is refused still."""
+    memmap = READ64(scene + MEMMAP)
+    pte = READ64(ptep)
+    page = pte_page(memmap, pte)
+    folio = page_folio(page)
+    nr, anon = copy_pte(scene, folio, page, ptep, pte, ptep + to_child, cow, False)
+    if nr < 0:
+        spare = READ64(scene + SPARE)
+        WRITE64(scene + SPARE, spare + PAGE_BYTES)
+        address = READ64(scene + ADDRESS) + ((ptep - READ64(scene + TABLES)) << 9)
+        copy_to_spare(scene, memmap, spare, address, ptep + to_child)
+    add_rss(READ64(scene + CHILD_MM), 1 if anon else 1 << 32)
+
+
+@helper
+def copy_table(scene, form, ptep, end, to_child, lock, child_lock, cow):
+    """One table under both locks, taken again with a page at hand wherever one is needed."""
+    while True:
         spin_lock(child_lock)
         spin_lock(lock)
-        nr, used = copy_pte_range(scene, form, ptep, end, child, spare, cow)
+        ptep = copy_pte_range(scene, form, ptep, end, to_child, cow)
         spin_unlock(lock)
         spin_unlock(child_lock)
-        ptep += 8 * nr
-        child += 8 * nr
-        if used != 0:
-            WRITE64(scene + SPARE, READ64(scene + SPARE) + PAGE_BYTES)
-        spare = 0
-        if nr == 0:
-            spare = READ64(scene + SPARE)
-    return
+        if ptep >= end:
+            return
+        unlikely_path()
+        spin_lock(child_lock)
+        spin_lock(lock)
+        copy_with_spare(scene, ptep, to_child, cow)
+        spin_unlock(lock)
+        spin_unlock(child_lock)
+        ptep += 8
 
 
 @helper
@@ -240,14 +259,13 @@ def copy_vma(scene, form):
     if cow:
         change_write_protect_seq(scene)
     ptep = READ64(scene + TABLES)
-    child = READ64(scene + CHILD_TABLES)
+    to_child = READ64(scene + CHILD_TABLES) - ptep
     end = ptep + 8 * READ64(scene + NR_PTES)
     lock = READ64(scene + LOCKS)
     child_lock = READ64(scene + CHILD_LOCKS)
     while ptep < end:
         stop = table_end(ptep, end)
-        copy_table(scene, form, ptep, stop, child, lock, child_lock, cow)
-        child += stop - ptep
+        copy_table(scene, form, ptep, stop, to_child, lock, child_lock, cow)
         ptep = stop
         lock += LOCK_BYTES
         child_lock += LOCK_BYTES

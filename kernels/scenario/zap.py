@@ -87,12 +87,14 @@ def zap_pte_range(scene, gather, ptep, end, full, batched):
     while ptep < end and not filled:
         pte = READ64(ptep)
         if pte & PAGE_PRESENT == 0:
+            unlikely_path()
             ptep += 8
             continue
         page = pte_page(memmap, pte)
         folio = page_folio(page)
         nr = 1
-        if batched and end - ptep != 8 and folio_test_large(folio):
+        if batched and folio_test_large(folio) and end - ptep != 8:
+            unlikely_path()
             nr = zap_batch(scene, folio, page, ptep, pte, (end - ptep) >> 3)
             filled = zap_ptes(scene, gather, folio, page, ptep, pte, nr, full, True)
         else:

@@ -51,6 +51,7 @@ class Picture:
     ptes: tuple[Pte, ...]
     slots: int  # of the vma
     vm_flags: int = 0
+    lacked: int = 0  # what every second PTE lacks
 
     def runs(self) -> Iterator[Run]:
         """The mapped pages in as few pieces as can be, whatever their bits."""
@@ -86,7 +87,7 @@ def picture(pattern: str, order: int, npages: int, kind: str = "anon") -> Pictur
     ptes = tuple(
         Pte(slot, slot + skipped, lacked if slot % 2 else 0) for slot in range(slots) if slot not in holes
     )
-    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0)
+    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0, lacked)
 
 
 def _alike(order: int, npages: int) -> Iterator[tuple[int, int]]:

@@ -15,6 +15,8 @@ ALL_PATTERNS = tuple(PATTERNS)
 ANY_ORDER = tuple(range(HPAGE_PMD_ORDER + 1))
 # Shapes of code that were rejected, kept to be seen: judged only where somebody asks for the path.
 ON_REQUEST = ("scan-first",)
+# What is said of batched forms of callers that no kernel through 7.1 batches.
+PROTOTYPE = "prototype: no kernel through 7.1 batches this caller"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class Scenario:
     patterns: tuple[str, ...] = ("full",)
     leaves: tuple[int, int] = (1, 0)  # of each mapped page: PTEs in A and in the child afterwards
     prototype: str = ""  # what about it exists in no kernel
+
+    def entries_left(self, npages: int, order: int) -> tuple[int, int]:
+        """Entries that are not empty afterwards, in A's tables and in the child's."""
+        by_pmd = self.start == "pmd" or (self.start == "new" and order == HPAGE_PMD_ORDER)
+        folios = npages >> HPAGE_PMD_ORDER
+        if by_pmd:
+            return (npages, folios) if self.start == "pmd" else (folios, 0)
+        return self.leaves[0] * npages, self.leaves[1] * npages
+
+    @property
+    def uses_child(self) -> bool:
+        """Does it write the child's tables (or PMD entries, which lie there)?"""
+        return self.leaves[1] > 0 or self.start == "pmd"
 
     @property
     def name(self) -> str:
@@ -95,13 +110,61 @@ def _zaps() -> Iterator[Scenario]:
     yield _zap("munmap", "file", False, patterns=("full", "dirty"))
 
 
+_ADD_ONE, _ADD_MANY = (("add_anon", "pte"),), (("add_anon", "ptes"),)
+_UNMAP_ONE = (("remove", "pte"), ("try_share_anon", "pte"))
+_UNMAP_MANY = (("remove", "ptes"), ("try_share_anon", "pte"))
+PMD_ORDER = (HPAGE_PMD_ORDER,)
+
+
+def _fault_around(state: str, also: tuple[str, ...] = ()) -> Scenario:
+    forms = _forms("fault_around", "fault_around", pte=(("add_file", "pte"),), ptes=(("add_file", "ptes"),))
+    return Scenario(
+        "fault_around", "file", state, forms, start="unmapped", exclusive=False, also=also, leaves=(1, 0)
+    )
+
+
+def _split_pmd() -> Scenario:
+    one, many = (*_ADD_ONE, ("remove", "pmd")), (*_ADD_MANY, ("remove", "pmd"))
+    forms = {
+        "pte": Form("split_pmd", "split_pmd_pte", one, PMD_ORDER),
+        "ptes": Form("split_pmd", "split_pmd_ptes", many, PMD_ORDER),
+    }
+    return Scenario("split_pmd", "anon", None, forms, start="pmd")
+
+
+def _contpte(state: str, leaves: tuple[int, int], **paths: tuple[tuple[str, str], ...]) -> Scenario:
+    return Scenario("contpte", "anon", state, _forms("contpte", f"contpte_{state}", **paths), leaves=leaves)
+
+
 SCENARIOS = (
     _fork("anon", None, patterns=ALL_PATTERNS),
     _fork("anon", "shared", exclusive=False, also=("C",)),
     _fork("anon", "pinned", pinned=True),
     _fork("file", "private", exclusive=False),
     *_zaps(),
-)
+    Scenario(
+        "fault", "anon", None, {"folio": Form("fault", "fault_folio", (("add_new_anon", "folio"),))}, start="new"
+    ),
+    _fault_around("first"),
+    _fault_around("shared", also=("B",)),
+    _split_pmd(),
+    Scenario(
+        "swap_in", "anon", None, _forms("swap_in", "swap_in", pte=_ADD_ONE, ptes=_ADD_MANY), start="swapped"
+    ),
+    Scenario(
+        "unmap_migrate", "anon", None,
+        _forms("unmap_migrate", "unmap_migrate", pte=_UNMAP_ONE, ptes=_UNMAP_MANY),
+        prototype=PROTOTYPE,
+    ),
+    Scenario(
+        "restore_migrate", "anon", None,
+        _forms("restore_migrate", "restore_migrate", pte=_ADD_ONE, ptes=_ADD_MANY),
+        start="migrating", prototype=PROTOTYPE,
+    ),
+    Scenario("share", "anon", None, _forms("share", "share", pte=(("try_share_anon", "pte"),))),
+    _contpte("fork", (1, 1), pte=(("try_dup_anon", "pte"),), ptes=(("try_dup_anon", "ptes"),)),
+    _contpte("munmap", (0, 0), pte=(("remove", "pte"),), ptes=(("remove", "ptes"),)),
+)  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 

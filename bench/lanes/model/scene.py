@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from bench.lanes.model.arms import START
-from bench.lanes.model.patterns import Picture, Run, picture
+from bench.lanes.model.patterns import Picture, Pte, Run, picture
 from bench.lanes.model.scenarios import BY_NAME, Scenario
 from bench.lanes.model.scene_world import BASE_PAGE, Arena, SceneWorld
 from kernels import abi, scene
@@ -29,9 +31,20 @@ from kernels.mm_types import (
     Layout,
 )
 from kernels.vmstat import MEMCG_SPLIT_QUEUE
-from kernels.pgtable import PAGE_DIRTY, PAGE_READONLY, PAGE_SOFT_DIRTY, PAGE_WRITABLE, PFN_STEP
+from kernels.pgtable import (
+    PAGE_CONT,
+    PAGE_HUGE,
+    PAGE_READONLY,
+    PAGE_WRITABLE,
+    SWP_EXCLUSIVE,
+    SWP_MIGRATION_WRITE,
+    SWP_SWAP,
+    mk_pte,
+    swp_entry,
+)
 
 PAGE_CACHE_MAPPING = 0x1000  # of file folios: some address, bit 0 clear
+CONT_ORDER = 4  # of arm64's contiguous blocks
 GUP_PIN = 1024  # what a pin adds to a small folio's references
 
 
@@ -95,8 +108,7 @@ class Scene:
         self.cpu = cpu
         self.vmas = {name: world.vma(name, drawn.vm_flags, what.pinned, cpu) for name in "ABC"}
         self._format()
-        if what.start != "new":
-            self._map()
+        self._map()
         self._write_tables()
 
     # Descriptors
@@ -126,9 +138,17 @@ class Scene:
         elif self.what.start != "new":
             put(head + MAPPING, get(self.vmas["A"] + VM_ANON_VMA) + PAGE_MAPPING_ANON)
             put(head + FLAGS, get(head + FLAGS) | 1 << self.code.layout.swapbacked)
-            put32(head + REFCOUNT, 0)
+            put32(head + REFCOUNT, self._references_beside(order))
+        if self.what.start == "swapped":
+            put(head + FLAGS, get(head + FLAGS) | 1 << self.code.layout.swapcache)
         if self.what.pinned:
             self._pin(head, order)
+
+    def _references_beside(self, order: int) -> int:
+        """Those of an anonymous folio that no mapping holds: the swap cache's, or whoever migrates it."""
+        if self.what.op in ("unmap_migrate", "restore_migrate"):
+            return 1
+        return 1 << order if self.what.start == "swapped" else 0
 
     def _pin(self, head: int, order: int) -> None:
         put32(head + REFCOUNT, get32(head + REFCOUNT) + (1 if order else GUP_PIN))
@@ -136,11 +156,21 @@ class Scene:
             put32(head + self.code.layout.pincount, 1)
 
     def _map(self) -> None:
-        """A maps everything, then the others do."""
+        """A maps everything where that is where the scenario begins, then the others do."""
         flags = RMAP_EXCLUSIVE if self.what.exclusive else RMAP_NONE
-        for name in ("A", *self.what.also):
+        if self.what.start == "pmd":
+            self._map_by_pmds()
+        for name in (*(("A",) if self.what.start == "mapped" else ()), *self.what.also):
             for run in self.drawn.runs():
                 self._map_run(run, name, flags)
+
+    def _map_by_pmds(self) -> None:
+        call = self.code.call("ADD_NEW")
+        assert call is not None
+        for first, _ in self.drawn.folios:
+            head = self.page(first)
+            put32(head + REFCOUNT, 1)
+            call(head, self.vmas["A"], START + first * BASE_PAGE, RMAP_EXCLUSIVE)
 
     def _map_run(self, run: Run, name: str, flags: int) -> None:
         head, page = self.page(run.folio), self.page(run.page)
@@ -163,32 +193,52 @@ class Scene:
 
     # Page tables
 
-    def base_bits(self) -> int:
-        """What A's PTEs have, but for the pattern."""
-        bits = PAGE_WRITABLE if self.what.exclusive else PAGE_READONLY
-        return bits | (PAGE_DIRTY | PAGE_SOFT_DIRTY if self.drawn.ptes and self._file_dirty else 0)
+    def entry(self, pte: Pte) -> int:
+        """What a slot of A's tables holds before."""
+        what, memmap, page = self.what, self.arena.pages, self.page(pte.page)
+        if what.start == "swapped":
+            return swp_entry(memmap, page, SWP_SWAP) | SWP_EXCLUSIVE
+        if what.start == "migrating":
+            return swp_entry(memmap, page, SWP_MIGRATION_WRITE)
+        bits = PAGE_WRITABLE if what.exclusive else PAGE_READONLY
+        if what.kind == "file" and self.drawn.lacked:
+            bits |= self.drawn.lacked
+        if what.op == "contpte" and pte.page >> CONT_ORDER in self._whole_blocks:
+            bits |= PAGE_CONT
+        return mk_pte(memmap, page, bits & ~pte.lacks)
 
-    @property
-    def _file_dirty(self) -> bool:
-        return self.what.kind == "file" and any(pte.lacks for pte in self.drawn.ptes)
+    @cached_property
+    def _whole_blocks(self) -> set[int]:
+        """Numbers of arm64's blocks of 16 pages that lie in one folio."""
+        return {
+            block
+            for first, order in self.drawn.folios
+            if order >= CONT_ORDER
+            for block in range(first >> CONT_ORDER, (first >> CONT_ORDER) + (1 << order - CONT_ORDER))
+        }
 
     def _write_tables(self) -> None:
-        for at in (self.arena.tables, self.arena.child_tables):
-            for slot in range(self.arena.tables_bytes // 8):
-                put(at + 8 * slot, 0)
-        for at in (self.arena.locks, self.arena.child_locks):
-            for lock in range(self.arena.locks_bytes // 8):
-                put(at + 8 * lock, 0)
-        for pte in self.drawn.ptes if self.what.start == "mapped" else ():
-            bits = self.base_bits() & ~pte.lacks
-            put(self.arena.tables + 8 * pte.slot, pte.page * PFN_STEP | bits)
+        arena = self.arena
+        ctypes.memset(arena.tables, 0, arena.tables_bytes)
+        ctypes.memset(arena.child_tables, 0, arena.tables_bytes)
+        ctypes.memset(arena.locks, 0, arena.locks_bytes)
+        ctypes.memset(arena.child_locks, 0, arena.locks_bytes)
+        if self.what.start in ("mapped", "swapped", "migrating"):
+            for pte in self.drawn.ptes:
+                put(arena.tables + 8 * pte.slot, signed(self.entry(pte)))
+        elif self.what.start == "pmd":
+            for number, (first, _) in enumerate(self.drawn.folios):
+                pmd = mk_pte(arena.pages, self.page(first), PAGE_WRITABLE | PAGE_HUGE)
+                put(arena.child_tables + 8 * number, pmd)
 
     def image(self) -> np.ndarray:
         """Descriptors and A's tables as they are now."""
-        pages = np.frombuffer(self.arena.memory.bytes[: self.arena.pages_bytes].tobytes(), dtype=np.int64)
-        begin = self.arena.tables - self.arena.pages
-        tables = self.arena.memory.bytes[begin : begin + self.arena.tables_bytes]
-        return np.concatenate([pages, np.frombuffer(tables.tobytes(), dtype=np.int64)])
+        arena = self.arena
+        return _copied((arena.pages, arena.pages_bytes), (arena.tables, arena.tables_bytes))
+
+    def child_image(self) -> np.ndarray:
+        """The child's tables as they are now."""
+        return _copied((self.arena.child_tables, self.arena.tables_bytes))
 
     def words(self, **more: int) -> dict[int, int]:
         """The words of a scene: calls, mms, windows; `more` by name."""
@@ -205,3 +255,13 @@ class Scene:
             "SPARE_BYTES": self.drawn.npages * PAGE_BYTES, "SCRATCH": self.world.counter, **more,
         }  # fmt: skip
         return {getattr(scene, name): value for name, value in words.items()}
+
+
+def _copied(*pieces: tuple[int, int]) -> np.ndarray:
+    """Memory, given by addresses and sizes, as 64-bit words."""
+    return np.frombuffer(b"".join(ctypes.string_at(*piece) for piece in pieces), dtype=np.int64)
+
+
+def signed(word: int) -> int:
+    """A 64-bit pattern as a signed number."""
+    return ctypes.c_int64(word).value

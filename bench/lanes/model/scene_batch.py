@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from bench.lanes.model.arms import LEAST_SECONDS
 from bench.lanes.model.scenarios import Form
 from bench.lanes.model.scene import Code, Scene, SceneSpec
@@ -49,7 +47,7 @@ class SceneBatch:
         self.loops = 1
         self.overhead_ns = 0.0
         self._image = self.scene.image()
-        self._child_image = np.zeros(self.arena.tables_bytes // 8, dtype=np.int64)
+        self._child_image = self.scene.child_image()
         self.block = self._block(code, pad)
         self.plan = self._plan(pad)
         self._run = {name: abi.callable_of(kernel) for name, kernel in STEPS.items()}
@@ -68,7 +66,7 @@ class SceneBatch:
         helper = HELPERS.get(self.form.function)
         words = self.scene.words(
             IMAGE=self._image.ctypes.data,
-            IMAGE_CHILD=self._child_image.ctypes.data if self.spec.what.leaves[1] else 0,
+            IMAGE_CHILD=self._child_image.ctypes.data if self.spec.what.uses_child else 0,
             ORDER=self.spec.order,
             HELPER=abi.address_of(helper, pad) if helper else 0,
             WINDOW=self.owned.start, WINDOW_FIRST=self.owned.start, WINDOW_STEP=self.owned.step,
@@ -132,7 +130,7 @@ class SceneBatch:
         """The scenario must leave as many entries as it says, and the window must go back to its image."""
         self.reset()
         self.scenario(self.block)
-        due = tuple(self.npages * factor for factor in self.spec.what.leaves)
+        due = self.spec.what.entries_left(self.npages, self.spec.order)
         found = self.present()
         self.reset()
         if found != due:

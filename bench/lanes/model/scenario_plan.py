@@ -34,7 +34,7 @@ def _cases_of(file: VariantFile) -> Iterator[Case]:
         for order in what.orders(file):
             for pattern in what.patterns:
                 for path, form in what.forms.items():
-                    if sensible(pattern, order) and form.exists(file, order):
+                    if sensible(pattern, order, path) and form.exists(file, order):
                         yield what.case(file.name, path, order, pattern)
 
 

@@ -168,6 +168,8 @@ SCENARIOS = (
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
-def sensible(pattern: str, order: int) -> bool:
-    """Is the pattern other than `full` at this order?"""
+def sensible(pattern: str, order: int, path: str) -> bool:
+    """Is the pattern other than `full` at this order, and one that the path is about?"""
+    if path in ON_REQUEST:
+        return pattern == "full"
     return order > 0 or pattern not in ("mixed", "unaligned")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.lanes.model.arms import LEAST_SECONDS
+from bench.lanes.model.patterns import Picture
 from bench.lanes.model.scenarios import Form
 from bench.lanes.model.scene import Code, Scene, SceneSpec
 from bench.lanes.model.scene_world import BASE_PAGE, Arena, SceneWorld, parse_memory
@@ -36,10 +37,10 @@ class SceneBatch:
 
     def __init__(
         self, world: SceneWorld, spec: SceneSpec, code: Code, npages: int = WINDOW_PAGES, pad: int = 0,
-        share: tuple[int, int] = (0, 1), cpu: int = 0,
+        share: tuple[int, int] = (0, 1), cpu: int = 0, drawn: Picture | None = None,
     ) -> None:  # fmt: skip
         self.world, self.spec = world, spec
-        drawn = spec.picture(npages)
+        drawn = drawn or spec.picture(npages)
         self.arena = arena_for(world, spec, npages, share[1], cpu)
         self.owned = range(share[0] % self.arena.windows, self.arena.windows, share[1])
         self.scene = Scene(world, code, spec.what, drawn, self.arena, cpu)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from kernels.abi import helper
 from kernels.atomic import *
-from kernels.folio import page_folio
 
 PTRS_PER_PTE = 512
 TABLE_BYTES = 4096

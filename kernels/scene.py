@@ -29,7 +29,7 @@ RULES, ANON_EXCLUSIVE, ORDER, HELPER = range(0x160, 0x180, 8)
 # Windows: where window 0 of each kind lies, bytes a window, the image; windows owned and the next one.
 FIRST_PAGES, FIRST_TABLES, FIRST_LOCKS, FIRST_CHILD_TABLES, FIRST_CHILD_LOCKS = range(0x180, 0x1A8, 8)
 PAGES_BYTES, TABLES_BYTES, SPARE_BYTES, IMAGE, IMAGE_CHILD = range(0x1A8, 0x1D0, 8)
-WINDOW, WINDOW_STEP, WINDOWS_END, WINDOW_FIRST = range(0x1D0, 0x1F0, 8)
+WINDOW, WINDOW_STEP, WINDOWS_END, WINDOW_FIRST, THIRD_VMA = range(0x1D0, 0x1F8, 8)
 SCENE_BYTES = 0x200
 
 # Bits of RULES.
@@ -140,8 +140,24 @@ def next_window(scene):
 
 
 # A plan of scenarios: the scenario, its scene, the three kernels above, passes, and the time they took.
-SCENARIO, SCENE, ENTER, RESTORE, NEXT, PASSES, NANOSECONDS = range(0, 7 * 8, 8)
-SCENE_PLAN_BYTES = 0x40
+# START is the address of a word that threads meet at: each adds one and waits until there are THREADS.
+SCENARIO, SCENE, ENTER, RESTORE, NEXT, PASSES, NANOSECONDS, START, THREADS = range(0, 9 * 8, 8)
+SCENE_PLAN_BYTES = 0x80
+
+
+@kernel(ON_SCENE)
+def leave(scene):
+    """What stands for `restore` where the scenario itself leaves everything as it was."""
+
+
+@helper
+def wait_for_all(plan):
+    """Where threads begin together."""
+    start = READ64(plan + START)
+    if start != 0:
+        atomic_inc(start)
+        while READ32(start) < READ64(plan + THREADS):
+            cpu_relax()
 
 
 @kernel(Prototype(("plan",)))
@@ -151,6 +167,7 @@ def batch_windows(plan):
     scene = READ64(plan + SCENE)
     scenario = READ64(plan + SCENARIO)
     spent = 0
+    wait_for_all(plan)
     while passes > 0:
         call1(READ64(plan + ENTER), scene)
         start = clock_ns()

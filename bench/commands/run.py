@@ -8,9 +8,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from bench import options, results
+from bench.case import Case
 from bench.errors import UsageError
 from bench.lanes import lane
 from bench.measure import environment
@@ -61,6 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=options.seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
     )
     parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+    parser.add_argument(
+        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
@@ -88,7 +93,7 @@ def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args)
+    settings = _settings(args, module, chosen)
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
@@ -120,17 +125,20 @@ def _target(output: Path | None) -> Target:
     return Target(directory / "result.json", directory / "journal", directory)
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, module: ModuleType, chosen: list[Case]) -> Settings:
     cpus = usable_cpus()
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
+    workers = min(len(cpus), MOST_WORKERS)
+    if hasattr(module, "workers"):  # lanes that can say how many of their processes do not disturb each other
+        workers = module.workers(chosen, workers, args.oversubscribe)
     return Settings(
         processes=args.processes or DEFAULT,
         rounds=args.rounds,
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
         timeout=args.timeout,
-        cpus=tuple(cpus[:MOST_WORKERS]),
+        cpus=tuple(cpus[:workers]),
     )
 
 

@@ -21,9 +21,8 @@ def map_new_folio(scene, folio, nr, ptep, address):
     if not ptes_none(ptep, 1 if by_pmd else nr):
         unlikely_path()
         return 1
-    if nr > 1 or has_rule(scene, ADDS_FOR_NEW):
-        if not by_pmd:
-            atomic_add(nr - 1, folio + REFCOUNT)
+    if not by_pmd and (nr > 1 or has_rule(scene, ADDS_FOR_NEW)):
+        atomic_add(nr - 1, folio + REFCOUNT)
     mm = READ64(scene + MM)
     WRITE64(mm + MM_RSS_ANON, READ64(mm + MM_RSS_ANON) + nr)
     call4(READ64(scene + ADD_NEW), folio, READ64(scene + VMA), address, RMAP_EXCLUSIVE)

@@ -24,11 +24,11 @@ def write_protect_page(scene, ptep):
     folio = page_folio(page)
     READ32(page + MAPCOUNT)  # KSM compares these two
     READ32(folio + REFCOUNT)
-    if test_bit(READ64(scene + ANON_EXCLUSIVE), page + FLAGS):
-        if call2(READ64(scene + TRY_SHARE), folio, page) != 0:
-            unlikely_path()
-            WRITE64(ptep, pte)
-            return 1
+    exclusive = test_bit(READ64(scene + ANON_EXCLUSIVE), page + FLAGS)
+    if exclusive and call2(READ64(scene + TRY_SHARE), folio, page) != 0:
+        unlikely_path()
+        WRITE64(ptep, pte)
+        return 1
     WRITE64(ptep, pte & ~(PAGE_RW | PAGE_DIRTY))
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.case import Case, Filters, natural
 from bench.errors import UsageError, one_of
-from bench.lanes.model import checks, processes, scenario_plan
+from bench.lanes.model import checks, processes, scenario_plan, sizes
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import path_used
 from bench.measure.plan import Arm, Block, Plan
@@ -202,6 +202,14 @@ def controlled_arm(arms: list[Arm]) -> Arm:
 
 
 # Before measuring
+
+
+def workers(chosen: list[Case], cpus: int, oversubscribe: bool) -> int:
+    """Processes that may measure at once, at most `cpus`; UsageError for what this machine cannot give."""
+    alone = any(case.meaning("threads") != "1" for case in chosen if case.level == "scenario")
+    most = 1 if alone else cpus
+    sizes.refuse_what_does_not_fit([case for case in chosen if case.level == "scenario"], most, oversubscribe)
+    return most
 
 
 def prepare(chosen: list[Case], extra: Extra) -> None:

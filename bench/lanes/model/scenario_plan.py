@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.case import Case, Filters, natural
 from bench.lanes.model.scenarios import BY_NAME, ON_REQUEST, SCENARIOS, Scenario, sensible
+from bench.lanes.model.sizes import check_value
 from bench.measure.plan import Arm, Block
 from kernels.variants import VariantFile
 
@@ -19,14 +20,21 @@ def cases(files: Iterable[VariantFile], filters: Filters | None = None) -> list[
     """Every case, and those with the memory and threads that filters name."""
     made = [case for file in files for case in _cases_of(file)]
     for key in MAKING:
-        values = [value for value in (filters.values(key) if filters else ()) if value not in ("", "1")]
+        values = [
+            value for value in (filters.values(key) if filters else ()) if value not in ("", "1", "hot")
+        ]
+        for value in values:
+            check_value(key, value)
         made += [case.but(**{key: value}) for value in values for case in made if _can(case, key)]
     return sorted(dict.fromkeys(made), key=_listing_order)
 
 
 def _can(case: Case, key: str) -> bool:
+    """Does the key make sense with the case? Threads share one hot window each, memory is for one thread."""
     what = scenario_of(case)
-    return key == "memory" and not what.pinned and not case.get("threads")
+    if key == "threads":
+        return what.threads and not case.get("memory") and case.meaning("pattern") == "full"
+    return not what.pinned and not what.undoes_itself
 
 
 def _cases_of(file: VariantFile) -> Iterator[Case]:

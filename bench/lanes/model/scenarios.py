@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.case import Case
 from bench.lanes.model.patterns import PATTERNS
@@ -46,6 +47,9 @@ class Scenario:
     also: tuple[str, ...] = ()
     pinned: bool = False
     patterns: tuple[str, ...] = ("full",)
+    undoes_itself: bool = False
+    shares_pages: bool = False  # threads work on the same folios
+    threads: bool = False  # may be asked for with threads=
     leaves: tuple[int, int] = (1, 0)  # of each mapped page: PTEs in A and in the child afterwards
     prototype: str = ""  # what about it exists in no kernel
 
@@ -86,20 +90,19 @@ def _forms(module: str, name: str, **paths: tuple[tuple[str, str], ...]) -> dict
 _DUP = {"anon": "try_dup_anon", "file": "dup_file"}
 
 
-def _fork(kind: str, state: str | None, **more: object) -> Scenario:
+def _fork(kind: str, state: str | None, **more: Any) -> Scenario:
     one, many = ((_DUP[kind], "pte"),), ((_DUP[kind], "ptes"),)
     forms = _forms("fork", "fork", pte=one, ptes=many)
     forms["scan-first"] = Form("fork", "fork_scan_first", one)
-    return Scenario("fork", kind, state, forms, leaves=(1, 1), **more)  # type: ignore[arg-type]
+    return Scenario("fork", kind, state, forms, leaves=(1, 1), threads=state is None, **more)
 
 
-def _zap(how: str, kind: str, shared: bool, **more: object) -> Scenario:
+def _zap(how: str, kind: str, shared: bool, **more: Any) -> Scenario:
     name = "munmap" if how == "madvise" else how  # the same code
     forms = _forms("zap", name, pte=(("remove", "pte"),), ptes=(("remove", "ptes"),))
-    also = ("B",) if shared else ()
     state = f"{how}-{'shared' if shared else 'last'}"
-    exclusive = kind == "anon" and not shared
-    return Scenario("zap", kind, state, forms, also=also, exclusive=exclusive, leaves=(0, 0), **more)  # type: ignore[arg-type]
+    more |= {"also": ("B",) if shared else (), "exclusive": kind == "anon" and not shared}
+    return Scenario("zap", kind, state, forms, leaves=(0, 0), threads=how == "munmap", **more)
 
 
 def _zaps() -> Iterator[Scenario]:
@@ -111,6 +114,7 @@ def _zaps() -> Iterator[Scenario]:
 
 
 _ADD_ONE, _ADD_MANY = (("add_anon", "pte"),), (("add_anon", "ptes"),)
+_ADD_NEW = (("add_new_anon", "folio"),)
 _UNMAP_ONE = (("remove", "pte"), ("try_share_anon", "pte"))
 _UNMAP_MANY = (("remove", "ptes"), ("try_share_anon", "pte"))
 PMD_ORDER = (HPAGE_PMD_ORDER,)
@@ -136,15 +140,21 @@ def _contpte(state: str, leaves: tuple[int, int], **paths: tuple[tuple[str, str]
     return Scenario("contpte", "anon", state, _forms("contpte", f"contpte_{state}", **paths), leaves=leaves)
 
 
+def _contend(state: str, name: str) -> Scenario:
+    one, many = (("add_file", "pte"), ("remove", "pte")), (("add_file", "ptes"), ("remove", "ptes"))
+    return Scenario(
+        "contend", "file", state, _forms("contend", name, pte=one, ptes=many), start="unmapped",
+        exclusive=False, undoes_itself=True, shares_pages=state != "disjoint", threads=True, leaves=(0, 0),
+    )  # fmt: skip
+
+
 SCENARIOS = (
     _fork("anon", None, patterns=ALL_PATTERNS),
     _fork("anon", "shared", exclusive=False, also=("C",)),
     _fork("anon", "pinned", pinned=True),
     _fork("file", "private", exclusive=False),
     *_zaps(),
-    Scenario(
-        "fault", "anon", None, {"folio": Form("fault", "fault_folio", (("add_new_anon", "folio"),))}, start="new"
-    ),
+    Scenario("fault", "anon", None, _forms("fault", "fault", folio=_ADD_NEW), start="new"),
     _fault_around("first"),
     _fault_around("shared", also=("B",)),
     _split_pmd(),
@@ -163,6 +173,9 @@ SCENARIOS = (
     ),
     Scenario("share", "anon", None, _forms("share", "share", pte=(("try_share_anon", "pte"),))),
     _contpte("fork", (1, 1), pte=(("try_dup_anon", "pte"),), ptes=(("try_dup_anon", "ptes"),)),
+    _contend("disjoint", "contend"),
+    _contend("same", "contend"),
+    _contend("owners", "contend_owners"),
     _contpte("munmap", (0, 0), pte=(("remove", "pte"),), ptes=(("remove", "ptes"),)),
 )  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -13,7 +13,8 @@ import numpy as np
 from bench.lanes.model.arms import START
 from bench.lanes.model.patterns import Picture, Pte, Run, picture
 from bench.lanes.model.scenarios import BY_NAME, Scenario
-from bench.lanes.model.scene_world import BASE_PAGE, Arena, SceneWorld
+from bench.lanes.model.scene_world import Arena, SceneWorld
+from bench.lanes.model.sizes import BASE_PAGE
 from kernels import abi, scene
 from kernels.callers import RULES_OF
 from kernels.memmap import Memmap, get, get32, put, put32
@@ -30,7 +31,6 @@ from kernels.mm_types import (
     VM_MM,
     Layout,
 )
-from kernels.vmstat import MEMCG_SPLIT_QUEUE
 from kernels.pgtable import (
     PAGE_CONT,
     PAGE_HUGE,
@@ -42,6 +42,7 @@ from kernels.pgtable import (
     mk_pte,
     swp_entry,
 )
+from kernels.vmstat import MEMCG_SPLIT_QUEUE
 
 PAGE_CACHE_MAPPING = 0x1000  # of file folios: some address, bit 0 clear
 CONT_ORDER = 4  # of arm64's contiguous blocks
@@ -86,10 +87,7 @@ class Code:
 
     def addresses(self, pad: int) -> dict[int, int]:
         """The words of a scene that name calls."""
-        found = {
-            getattr(scene, word): abi.address_of(function, pad) for word, function in self.entries.items()
-        }
-        return found
+        return {getattr(scene, word): abi.address_of(entry, pad) for word, entry in self.entries.items()}
 
     def call(self, word: str) -> Callable[..., int] | None:
         """A call from Python; None if the variant lacks it."""
@@ -106,10 +104,12 @@ class Scene:
         self.world, self.code, self.what, self.drawn, self.arena = world, code, what, drawn, arena
         self.memmap = Memmap(code.layout, arena.pages_bytes // PAGE_BYTES, arena.memory)
         self.cpu = cpu
+        fresh = cpu == 0 or not what.shares_pages
         self.vmas = {name: world.vma(name, drawn.vm_flags, what.pinned, cpu) for name in "ABC"}
-        self._format()
-        self._map()
-        self._write_tables()
+        if fresh:
+            self._format()
+            self._map()
+            self._write_tables()
 
     # Descriptors
 
@@ -246,7 +246,8 @@ class Scene:
         words = {
             "MEMMAP": arena.pages, "NR_PTES": self.drawn.slots, "ADDRESS": START,
             "MM": get(vmas["A"] + VM_MM), "CHILD_MM": get(vmas["B"] + VM_MM),
-            "VMA": vmas["A"], "CHILD_VMA": vmas["B"], "GATHER": self.world.gather(self.cpu),
+            "VMA": vmas["A"], "CHILD_VMA": vmas["B"], "THIRD_VMA": vmas["C"],
+            "GATHER": self.world.gather(self.cpu),
             "MEMCG": self.world.machine.memcg + MEMCG_SPLIT_QUEUE,
             "RULES": RULES_OF[self.code.generation], "ANON_EXCLUSIVE": self.code.layout.anon_exclusive,
             "FIRST_PAGES": arena.pages, "FIRST_TABLES": arena.tables, "FIRST_LOCKS": arena.locks,

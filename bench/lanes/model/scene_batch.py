@@ -10,7 +10,8 @@ from bench.lanes.model.arms import LEAST_SECONDS
 from bench.lanes.model.patterns import Picture
 from bench.lanes.model.scenarios import Form
 from bench.lanes.model.scene import Code, Scene, SceneSpec
-from bench.lanes.model.scene_world import BASE_PAGE, Arena, SceneWorld, parse_memory
+from bench.lanes.model.scene_world import Arena, SceneWorld
+from bench.lanes.model.sizes import BASE_PAGE, parse_memory
 from kernels import abi, scene
 from kernels.memmap import get, put
 from kernels.scenario import fork
@@ -29,7 +30,7 @@ def kernel_of(form: Form) -> Any:
 def kernels_of(form: Form) -> list[Any]:
     """Everything beside a variant's calls that an arm of the form runs."""
     helper = HELPERS.get(form.function)
-    return [kernel_of(form), *STEPS.values(), scene.batch_windows, *([helper] if helper else [])]
+    return [kernel_of(form), *STEPS.values(), scene.leave, scene.batch_windows, *([helper] if helper else [])]
 
 
 class SceneBatch:
@@ -80,6 +81,8 @@ class SceneBatch:
     def _plan(self, pad: int) -> int:
         plan = self.world.scratch.take(scene.SCENE_PLAN_BYTES)
         steps = {name: abi.address_of(kernel) for name, kernel in STEPS.items()}
+        if self.spec.what.undoes_itself:
+            steps["RESTORE"] = abi.address_of(scene.leave)
         words = {"SCENARIO": abi.address_of(kernel_of(self.form), pad), "SCENE": self.block, **steps}
         for name, value in words.items():
             put(plan + getattr(scene, name), value)
@@ -105,9 +108,13 @@ class SceneBatch:
         """Time so many passes, each on the next window; arms that share a window put it right first."""
         if len(self.owned) == 1:
             self.reset()
+        self.pass_windows(passes)
+        return (get(self.plan + scene.NANOSECONDS),)
+
+    def pass_windows(self, passes: int) -> None:
+        """So many passes, timed in the plan."""
         put(self.plan + scene.PASSES, passes)
         self._batch(self.plan)
-        return (get(self.plan + scene.NANOSECONDS),)
 
     def run(self) -> tuple[float, ...]:
         """Seconds per base page."""
@@ -149,5 +156,6 @@ def arena_for(world: SceneWorld, spec: SceneSpec, npages: int, arms: int, cpu: i
     windows = 1
     if spec.memory:
         windows = max(parse_memory(spec.memory) // BASE_PAGE // npages, arms)
-    found: Arena = world.arena(windows, npages + spare, npages, cpu)
+    thread = 0 if spec.what.shares_pages else cpu
+    found: Arena = world.arena(windows, npages + spare, npages, thread)
     return found

@@ -11,6 +11,7 @@ from bench.lanes.model.scene import Code, SceneSpec
 from bench.lanes.model.scene_batch import WINDOW_PAGES, SceneBatch, kernels_of
 from bench.lanes.model.scene_world import SceneWorld
 from bench.lanes.model.targets import Targets
+from bench.lanes.model.threaded import ThreadedScene
 from kernels.callers import entries
 
 LEAST_PASSES = 7  # over a hot window
@@ -50,18 +51,17 @@ class Scenes:
         """Passes of a batch at least."""
         return LEAST_COLD_PASSES if spec["memory"] else LEAST_PASSES
 
-    def arm(self, spec: Mapping[str, Any], extra: int, twin_pad: int) -> SceneBatch:
+    def arm(self, spec: Mapping[str, Any], extra: int, twin_pad: int) -> SceneBatch | ThreadedScene:
         """The arm made ready; the arms of a block take turns at the windows of its arena."""
         chosen, arms = SceneSpec.of(spec), spec["arms"]
         turn = self.turns[arms] = (self.turns.get(arms, -1) + 1) % arms
         pad = twin_pad if chosen.role == "twin" else 0
-        made = SceneBatch(
-            _world(),
-            chosen,
-            self.code(chosen.variant),
-            pad=pad,
-            share=(turn, arms) if chosen.memory else (0, 1),
-        )
+        share = (turn, arms) if chosen.memory else (0, 1)
+        scenes = [
+            SceneBatch(_world(), chosen, self.code(chosen.variant), pad=pad, share=share, cpu=cpu)
+            for cpu in range(chosen.threads)
+        ]
+        made = scenes[0] if chosen.threads == 1 else ThreadedScene(scenes)
         made.spend_extra(extra)
         return made
 

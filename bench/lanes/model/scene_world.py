@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
-from bench.errors import UsageError
 from bench.lanes.model.arms import START, Scratch
+from bench.lanes.model.sizes import MOST_THREADS
 from kernels import mmu_gather
 from kernels.memmap import Machine, Memory
 from kernels.mm_types import PAGE_BYTES, VM_MAYWRITE, VM_WRITE
 from kernels.pgtable import LOCK_BYTES, TABLE_BYTES
 
-BASE_PAGE = 4096
 MM_IDS = {"A": 1, "B": 2, "C": 3}
-MIB = 1 << 20
 
 
 class Arena:
@@ -48,11 +46,11 @@ class Arena:
 class SceneWorld:
     """One process's arenas, vmas by what they need, and the gathers of its CPUs."""
 
-    def __init__(self, cpus: int = 1) -> None:
+    def __init__(self, cpus: int = MOST_THREADS) -> None:
         self.machine = Machine(cpus)
         self.scratch = Scratch()
         self.counter = self.scratch.take(64)
-        self.arena = cache(lambda windows, pages, slots, cpu: Arena(windows, pages, slots))  # one a CPU
+        self.arena = cache(lambda windows, pages, slots, cpu: Arena(windows, pages, slots))  # one a thread
         self.vma = cache(self._vma)
         self._gathers = Memory(cpus * mmu_gather.GATHER_BYTES)
 
@@ -64,12 +62,3 @@ class SceneWorld:
     def gather(self, cpu: int) -> int:
         """The mmu_gather of a CPU."""
         return self._gathers.address + cpu * mmu_gather.GATHER_BYTES
-
-
-def parse_memory(text: str) -> int:
-    """Bytes of mapped memory that a value of `memory=` names: 64MiB, 1GiB; UsageError for others."""
-    units = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
-    number, unit = text[:-3], text[-3:]
-    if unit not in units or not number.isdecimal() or int(number) * units[unit] < 4 * MIB:
-        raise UsageError(f"memory={text}: give a size of at least 4 MiB, as in memory=64MiB or memory=1GiB")
-    return int(number) * units[unit]

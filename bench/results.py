@@ -25,7 +25,7 @@ LIMIT = 1 << 30  # bytes of JSON; more than a hundred times the largest full run
 ZIP_LEVEL = 6  # 9 takes twice the time for 1 % less
 PROBE = 1 << 16  # bytes tried out before measuring; a full disk refuses them
 # What belongs to a run even if all runs of a file agree on it: pyperf moves common metadata to the top.
-PER_RUN = ("base", "pages", "extra_locked", "same_code", "duration", "gross", "empty")
+PER_RUN = ("base", "pages", "extra_locked", "same_code", "duration", "gross", "empty", "placement")
 OWN = ("name", "unit", "loops", "process")  # fields or benchmark properties, not metadata of ours
 
 

@@ -19,6 +19,9 @@ SRC_VMA, ARGUMENT, ADDRESS, FAILED, EXTRA, SCRATCH = range(7 * 8, 13 * 8, 8)
 SITE_BYTES = 0x80
 # A plan: what a batch runs, and where it leaves the nanoseconds spent.
 SWEEP, SITE, INVERSE, INVERSE_SITE, PREPARE, PREPARE_SITE, LOOPS, SWEEP_NS, INVERSE_NS = range(0, 9 * 8, 8)
+# Of a positive control: what sweep and inverse spend on every so-many-th pass (0: no control).
+SWEEP_EXTRA, INVERSE_EXTRA, EXTRA_EVERY = range(9 * 8, 12 * 8, 8)
+AGAIN = 12 * 8  # how often a pass repeats the sweep, of calls that are over too soon to be timed
 PLAN_BYTES = 0x80
 
 ON_SITE = Prototype(("site",))
@@ -128,6 +131,14 @@ def prepare_unqueued(site):
         folio += folio_bytes
 
 
+@helper
+def grant_extra(plan, granted):
+    """Let sweep and inverse of the next pass spend the control's extra instructions, or none."""
+    WRITE64(READ64(plan + SITE) + EXTRA, granted * READ64(plan + SWEEP_EXTRA))
+    if READ64(plan + INVERSE) != 0:
+        WRITE64(READ64(plan + INVERSE_SITE) + EXTRA, granted * READ64(plan + INVERSE_EXTRA))
+
+
 @kernel(Prototype(("plan",)))
 def batch(plan):
     """Run LOOPS passes of prepare (not timed), sweep and inverse (timed apart); sums go to the plan."""
@@ -137,11 +148,22 @@ def batch(plan):
     prepare = READ64(plan + PREPARE)
     sweep_ns = 0
     inverse_ns = 0
+    every = READ64(plan + EXTRA_EVERY)
+    turn = every
     while loops > 0:
+        if every != 0:
+            turn -= 1
+            grant_extra(plan, 1 if turn == 0 else 0)
+            turn = every if turn == 0 else turn
         if prepare != 0:
             call1(prepare, READ64(plan + PREPARE_SITE))
         start = clock_ns()
         call1(sweep, READ64(plan + SITE))
+        again = READ64(plan + AGAIN)
+        while again > 0:
+            WRITE64(READ64(plan + SITE) + EXTRA, 0)
+            call1(sweep, READ64(plan + SITE))
+            again -= 1
         middle = clock_ns()
         sweep_ns += middle - start
         if inverse != 0:

@@ -44,8 +44,8 @@ _DEEDS = {"nothing": lambda: None, "crash": _crash, "hang": _hang, "raise": _ref
 
 
 class _Session:
-    def __init__(self, setup: dict[str, Any]) -> None:
-        self.setup, self.noise = setup, random.Random()
+    def __init__(self, setup: dict[str, Any], process: int) -> None:
+        self.setup, self.process, self.noise = setup, process, random.Random()
         self.turns: dict[str, dict[str, int]] = {}
 
     def build(self, part: int, parts: int) -> None:
@@ -65,7 +65,11 @@ class _Session:
         """One fact."""
         return {"fake": 1}
 
+    def process_facts(self) -> dict[str, Any]:
+        """Another one."""
+        return {"placement": 16 * self.process}
 
-def open_session(setup: dict[str, Any]) -> _Session:
+
+def open_session(setup: dict[str, Any], process: int) -> _Session:
     """The lane's entry point."""
-    return _Session(setup)
+    return _Session(setup, process)

@@ -113,6 +113,18 @@ def test_a_killed_run_resumes_to_the_same_file(cli: Cli, delay: float) -> None:
     assert loaded.metadata["expected_cases"] == len(loaded.runs)
 
 
+def test_a_budget_too_small_is_exit_code_6_and_the_rest_can_be_had(cli: Cli, measured: Path) -> None:
+    """The budget is of one command: resuming without one measures what is missing."""
+    outcome = cli("run", *SELECTED, *SMALL, "--budget", "0.001", "-o", "out.json")
+    assert outcome.code == 6
+    assert "the budget was spent" in outcome.err
+    assert "rmapbench run --resume out.json.journal" in outcome.err
+    assert not (cli.cwd / "out.json").exists()
+    outcome = cli("run", "--resume", "out.json.journal", "--quiet")
+    assert outcome.code == 0, outcome.err
+    assert set(results.load(cli.cwd / "out.json").runs) == set(results.load(measured).runs)
+
+
 def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(cli: Cli) -> None:
     """Ctrl-C."""
     command = [sys.executable, "-m", "bench", "run", *SELECTED, "--quiet", "-o", "out.json"]

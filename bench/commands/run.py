@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench import options, results
 from bench.case import Case
-from bench.errors import UsageError
+from bench.errors import Untrusted, UsageError
 from bench.lanes import lane
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
@@ -78,12 +79,25 @@ def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
     target, journal = _resumed(args) if args.resume else _begun(args)
     plan, settings, header = journal.header()
+    settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
     with progress(args.quiet) as display:
         state = Engine(plan, settings, journal, display).run()
     measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
+    if not measured.runs:
+        raise _nothing(measured, journal)
     results.save(measured, target.result, args.force or header["force"])
     _show(measured, target)
-    return 0 if measured.runs else 6
+    return 0
+
+
+def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
+    """The error for a run without a single figure: why, and how to go on."""
+    case, reason = next(iter(measured.failed.items()))
+    more = f" and {len(measured.failed) - 1} more" if len(measured.failed) > 1 else ""
+    return Untrusted(
+        f"nothing could be measured ({case}{more}: {reason}); mend that or allow more time, "
+        f"then go on with: rmapbench run --resume {journal.directory}"
+    )
 
 
 def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:

@@ -60,9 +60,11 @@ def pin(cpu: int) -> None:
         raise UsageError(f"cannot run on CPU {cpu} ({error}); allowed here: {allowed}") from error
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends, however that ends."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which started it, ends, however that ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def steal_time(cpu: int | None = None, root: Path = ROOT) -> float:

@@ -82,4 +82,6 @@ def _run(
     counted = {name: round(count, 6) for name, count in met.items()}
     disturbed = sum("involuntary_switches" in moved for moved in measured.met)
     values = np.array([row[position] for row in measured.rounds], dtype=float)
-    return ProcessRun(process, values, loops, {**facts, **counted, "disturbed_rounds": disturbed})
+    return ProcessRun(
+        process, values, loops, {**facts, **measured.facts, **counted, "disturbed_rounds": disturbed}
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -183,7 +184,7 @@ class Engine:
             "mode": mode, "cpu": cpu, "blocks": blocks, "number": self.number, "out": str(out),
             "plan": dataclasses.asdict(self.plan), "skip": list(self.state.failed),
             "tuning": self.state.tuning, "rounds": self.settings.rounds, "seed": self.settings.seed,
-            "batch_ns": self.settings.batch_ns, **more,
+            "batch_ns": self.settings.batch_ns, "parent": os.getpid(), **more,
         }  # fmt: skip
         stderr = out.with_suffix(".err")
         with stderr.open("wb") as errors:

@@ -2,7 +2,8 @@
 
 `plan.json` says what is measured; every worker appends records to a file of its own, one JSON line each:
 ["tuning", block, [...]], ["at", block, arm], ["failed", block, arm, reason],
-["round", block, [values], {counters that moved}], ["done", block], ["end"].
+["facts", {...}], ["round", block, [values], {counters that moved}], ["done", block, {facts of the process}],
+["end"].
 Half a line at the end of a file is ignored.
 """
 
@@ -60,6 +61,7 @@ class ProcessBlock:
 
     rounds: list[list[float | None]] = field(default_factory=list)
     met: list[dict[str, float]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -142,7 +144,7 @@ class Journal:
                     measured.rounds.append(rest[1])
                     measured.met.append(rest[2])
                 else:
-                    measured.complete = True
+                    measured.facts, measured.complete = rest[1], True
 
     def fail(self, number: int, block: int, arm: int, reason: str) -> None:
         """Record on behalf of a worker that died that it did so on this arm."""

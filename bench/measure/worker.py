@@ -51,20 +51,24 @@ class Session(Protocol):
         ...
 
     def facts(self) -> dict[str, Any]:
-        """Scalars worth keeping about this process."""
+        """Scalars worth keeping about the run."""
+        ...
+
+    def process_facts(self) -> dict[str, Any]:
+        """Scalars worth keeping about this process: what it varies on purpose."""
         ...
 
 
 def main() -> None:
     """Do the job that standard input describes."""
     job = json.loads(sys.stdin.read())
-    die_with_parent()
+    die_with_parent(job["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     if job["cpu"] is not None:
         pin(job["cpu"])
     plan = Plan.from_json(job["plan"])
     write = Writer(Path(job["out"]))
-    session: Session = importlib.import_module(plan.lane).open_session(plan.setup)
+    session: Session = importlib.import_module(plan.lane).open_session(plan.setup, job["number"])
     gc.disable()
     _MODES[job["mode"]](session, plan, job, write)
     write("end")
@@ -117,7 +121,7 @@ def _measure_block(session: Session, block: Block, number: int, job: dict[str, A
             write("round", number, values, {name: count for name, count in met.items() if count})
     for index, arm in arms.items():
         _guarded(arm.verify, number, index, write)
-    write("done", number)
+    write("done", number, session.process_facts())
 
 
 def _ready_arms(

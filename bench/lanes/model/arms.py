@@ -12,6 +12,7 @@ from kernels import abi, driver, mm_types
 from kernels.memmap import Machine, Memmap, Memory, get, put
 
 ARENA_PAGES = 1024  # 64 KiB of descriptors: hot in the first two cache levels
+CALLS_AT_LEAST = 512  # in a pass of calls that can be repeated
 FOLIOS_AT_LEAST = 8  # of the highest orders, so that a pass is not over in a few nanoseconds
 YARDSTICK_INCREMENTS = 1024
 LEAST_SECONDS = 1e-15  # stands for "too short to see": figures are positive
@@ -30,8 +31,20 @@ class Spec:
 
     @property
     def npages(self) -> int:
-        """Base pages a pass works on."""
-        return max(ARENA_PAGES, FOLIOS_AT_LEAST << self.order)
+        """Base pages of the arena."""
+        # Only heads are touched, which lie on few cache sets: fewer of them, so that they stay in the cache.
+        pages = ARENA_PAGES // 4 if self.repeatable and self.order else ARENA_PAGES
+        return max(pages, FOLIOS_AT_LEAST << self.order)
+
+    @property
+    def repeatable(self) -> bool:
+        """Can the call be made again and again, with nothing to undo in between?"""
+        return self.role != "yardstick" and BY_NAME[self.family].repeatable
+
+    @property
+    def sweeps(self) -> int:
+        """Sweeps of the call in a pass: more than one where that changes nothing and one is over too soon."""
+        return max(1, CALLS_AT_LEAST // (self.npages >> self.order)) if self.repeatable else 1
 
 
 class Scratch:
@@ -69,6 +82,7 @@ class Batch:
     def __init__(self, world: World, npages: int) -> None:
         self.world = world
         self.npages = npages
+        self.sweeps = 1  # of the call in a pass
         self.plan = world.scratch.take(driver.PLAN_BYTES)
         self.sites: list[int] = []
         self.snapshot: bytes = b""
@@ -99,7 +113,8 @@ class Batch:
 
     def run(self) -> tuple[float, ...]:
         """Seconds per base page of the sweep and of the inverse."""
-        return tuple(max(ns / self.loops / self.npages * 1e-9, LEAST_SECONDS) for ns in self._net())
+        pages = self.loops * self.npages * self.sweeps
+        return tuple(max(ns / pages * 1e-9, LEAST_SECONDS) for ns in self._net())
 
     def seconds(self, place: int) -> float:
         """Seconds of all passes of the sweep (place 0) or of the inverse (1)."""
@@ -124,6 +139,7 @@ class CallBatch(Batch):
     ) -> None:
         super().__init__(world, npages or spec.npages)
         self.spec, self.family = spec, BY_NAME[spec.family]
+        self.sweeps = spec.sweeps
         self.layout = layout
         self.memmap = Memmap(layout, self.npages, world.memory)
         hugetlb = self.family.kind == "hugetlb"
@@ -134,11 +150,9 @@ class CallBatch(Batch):
         self._plan_sweeps(calls, pad)
         self.snapshot = bytes(self.memmap.memory.bytes[: self.npages * mm_types.PAGE_BYTES])
 
-    def spend_extra(self, sweep: int, inverse: int = 0) -> None:
-        """Make it a positive control: locked instructions added to each pass of sweep and inverse."""
-        for word, extra in ((driver.SITE, sweep), (driver.INVERSE_SITE, inverse)):
-            if site := get(self.plan + word):
-                put(site + driver.EXTRA, extra)
+    def spend_extra(self, sweep: int, inverse: int, every: int) -> None:
+        """Make it a positive control: locked instructions added to each so-many-th sweep and inverse."""
+        self.set_plan(sweep_extra=sweep, inverse_extra=inverse, extra_every=every)
 
     def _make_anon(self) -> None:
         """Anonymous folios belong to A's anon_vma and are swap-backed before the first call."""
@@ -178,7 +192,8 @@ class CallBatch(Batch):
         # Some prototypes of try_dup name the source vma only, as `vma`.
         source = self.family.call.endswith("try_dup_anon") and "vma" in target.function.prototype.args
         site = self._aim(target, self.world.a if source else vma, target.argument(flags), pad)
-        self.set_plan(sweep=abi.address_of(driver.SWEEPS[target.function.prototype], 0), site=site)
+        sweep = abi.address_of(driver.SWEEPS[target.function.prototype])
+        self.set_plan(sweep=sweep, site=site, again=self.sweeps - 1)
         if (inverse := calls.inverse) is not None:
             site = self._aim(inverse, vma, inverse.argument(flags), pad)
             self.set_plan(

@@ -18,7 +18,7 @@ from kernels.checking.replay import generation_of
 def main() -> int:
     """Do the job; a wrong variant is one sentence on standard error."""
     job = json.loads(sys.stdin.read())
-    die_with_parent()
+    die_with_parent(job["parent"])
     extra = {name: Path(path) for name, path in job["extra"].items()}
     abi.use_cache(processes.cache_directory(), *extra.values())
     try:

@@ -30,6 +30,11 @@ class Family:
         """Call, kind and state."""
         return "/".join(part for part in (self.call, self.kind, self.state) if part)
 
+    @property
+    def repeatable(self) -> bool:
+        """Can it be called again and again without anything to undo in between?"""
+        return self.inverse is None and not self.exclusive
+
     def case(self, variant: str, path: str, order: int) -> Case:
         """The case of the call."""
         keys = {"kind": self.kind, "state": self.state, "variant": variant, "path": path, "order": order}

@@ -119,11 +119,10 @@ def plan(chosen: list[Case], extra: Extra) -> Plan:
     return Plan(SESSION, setup, (*calls, *scenarios))
 
 
-def _needs(blocks: list[Block]) -> list[tuple[bool, str, str, str, int]]:
-    """What must be compiled of the calls: (moved?, family, variant, path, order)."""
+def _needs(blocks: list[Block]) -> list[tuple[str, str, str, int]]:
+    """What must be compiled of the calls: (family, variant, path, order)."""
     specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
-    needed = {(s["role"] == "twin", s["family"], s["variant"], s["path"], s["order"]) for s in specs}
-    return sorted(needed)
+    return sorted({(spec["family"], spec["variant"], spec["path"], spec["order"]) for spec in specs})
 
 
 def _call_blocks(chosen: list[Case], files: dict[str, VariantFile]) -> list[Block]:

@@ -51,7 +51,7 @@ def start(task: str, job: Mapping[str, Any], interpreted: bool) -> subprocess.Po
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
     )  # fmt: skip
     assert child.stdin is not None
-    child.stdin.write(json.dumps(job))
+    child.stdin.write(json.dumps({**job, "parent": os.getpid()}))
     child.stdin.close()
     child.stdin = None
     return child

@@ -37,7 +37,8 @@ class SceneBatch:
     """A scene ready to be timed, on the windows it owns of an arena: every `step`-th from `first` on."""
 
     def __init__(
-        self, world: SceneWorld, spec: SceneSpec, code: Code, npages: int = WINDOW_PAGES, pad: int = 0,
+        self, world: SceneWorld, spec: SceneSpec, code: Code, npages: int = WINDOW_PAGES,
+        pads: tuple[int, int] = (0, 0),
         share: tuple[int, int] = (0, 1), cpu: int = 0, drawn: Picture | None = None,
     ) -> None:  # fmt: skip
         self.world, self.spec = world, spec
@@ -50,8 +51,8 @@ class SceneBatch:
         self.overhead_ns = 0.0
         self._image = self.scene.image()
         self._child_image = self.scene.child_image()
-        self.block = self._block(code, pad)
-        self.plan = self._plan(pad)
+        self.block = self._block(code, *pads)
+        self.plan = self._plan(pads[0])
         self._run = {name: abi.callable_of(kernel) for name, kernel in STEPS.items()}
         self._batch = abi.callable_of(scene.batch_windows)
         self.scenario = abi.callable_of(kernel_of(self.form))
@@ -63,14 +64,14 @@ class SceneBatch:
         """What is timed."""
         return self.spec.what.forms[self.spec.path]
 
-    def _block(self, code: Code, pad: int) -> int:
+    def _block(self, code: Code, moved: int, pad: int) -> int:
         block = self.world.scratch.take(scene.SCENE_BYTES)
         helper = HELPERS.get(self.form.function)
         words = self.scene.words(
             IMAGE=self._image.ctypes.data,
             IMAGE_CHILD=self._child_image.ctypes.data if self.spec.what.uses_child else 0,
             ORDER=self.spec.order,
-            HELPER=abi.address_of(helper, pad) if helper else 0,
+            HELPER=abi.address_of(helper, moved) if helper else 0,
             WINDOW=self.owned.start, WINDOW_FIRST=self.owned.start, WINDOW_STEP=self.owned.step,
             WINDOWS_END=self.owned.stop,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from bench.lanes.model.targets import Targets
 from bench.lanes.model.threaded import ThreadedScene
 from kernels.callers import entries
 
+TWIN_PAD = 32  # bytes by which the A/A twin's scenario is moved
 LEAST_PASSES = 7  # over a hot window
 LEAST_COLD_PASSES = 2  # where each pass is over another window
 EMPTY_RULES = "v6.12"  # how callers behave where no call does anything
@@ -31,14 +32,18 @@ class Scenes:
         file, module = self.targets.files[variant], self.targets.module(variant)
         return Code(entries(file, module), module.LAYOUT, file.generation or EMPTY_RULES)
 
-    def kernels(self, needs: Iterable[tuple[bool, str, str, str]], pad: int) -> Iterator[tuple[Any, int]]:
-        """What must be compiled, with the bytes that it is moved by."""
+    def kernels(
+        self, needs: Iterable[tuple[bool, str, str, str]], placements: Iterable[int]
+    ) -> Iterator[tuple[Any, int]]:
+        """What must be compiled, with the bytes that it is moved by.
+
+        Calls lie where the process puts them; scenarios take long to compile and move for the twin only.
+        """
         for twin, scenario, variant, path in needs:
-            form = BY_NAME[scenario].forms[path]
-            for function in (*kernels_of(form), *self.code(variant).entries.values()):
-                yield function, 0
-                if twin:
-                    yield function, pad
+            for function in kernels_of(BY_NAME[scenario].forms[path]):
+                yield function, TWIN_PAD if twin else 0
+            for function in self.code(variant).entries.values():
+                yield from ((function, pad) for pad in placements)
 
     def npages(self, spec: Mapping[str, Any]) -> int:
         """Base pages of a pass."""
@@ -51,14 +56,14 @@ class Scenes:
         """Passes of a batch at least."""
         return LEAST_COLD_PASSES if spec["memory"] else LEAST_PASSES
 
-    def arm(self, spec: Mapping[str, Any], extra: int, twin_pad: int) -> SceneBatch | ThreadedScene:
+    def arm(self, spec: Mapping[str, Any], extra: int, pad: int) -> SceneBatch | ThreadedScene:
         """The arm made ready; the arms of a block take turns at the windows of its arena."""
         chosen, arms = SceneSpec.of(spec), spec["arms"]
         turn = self.turns[arms] = (self.turns.get(arms, -1) + 1) % arms
-        pad = twin_pad if chosen.role == "twin" else 0
+        moved = TWIN_PAD if chosen.role == "twin" else 0
         share = (turn, arms) if chosen.memory else (0, 1)
         scenes = [
-            SceneBatch(_world(), chosen, self.code(chosen.variant), pad=pad, share=share, cpu=cpu)
+            SceneBatch(_world(), chosen, self.code(chosen.variant), pads=(moved, pad), share=share, cpu=cpu)
             for cpu in range(chosen.threads)
         ]
         made = scenes[0] if chosen.threads == 1 else ThreadedScene(scenes)

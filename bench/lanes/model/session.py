@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.lanes.model.arms import CallBatch, Spec, World, Yardstick, timed_section_ns
 from bench.lanes.model.families import BY_NAME
@@ -15,31 +17,37 @@ from kernels import abi, driver
 
 LEAST_PASSES = 7
 MOST_NS = 2  # times the asked-for batch: slower arms get fewer passes, but never less than LEAST_PASSES
-TWIN_PAD = 32  # bytes by which the A/A twin's code is moved
+# Bytes by which a process moves the code of every call: addresses vary from process to process by whole
+# pages only, and figures of a few ns depend on how code lies in its cache lines (measurement.md section 5).
+PLACEMENTS = (0, 16, 32, 48)
+TWIN = 2  # placements further on lies the A/A twin
 CONTROL_SIZE = 0.025  # of the positive control
+# Locked instructions in a row: one by itself overlaps with what stands beside it, or waits for its stores.
+CONTROL_RUN = 16
 TRIALS = 5
 
 
 class Session:
     """Everything one worker process keeps between arms."""
 
-    def __init__(self, setup: dict[str, Any]) -> None:
+    def __init__(self, setup: dict[str, Any], process: int) -> None:
         extra = {name: Path(path) for name, path in setup["extra"].items()}
         abi.use_cache(cache_directory(), *extra.values())
         self.needs = setup["needs"]
+        self.process = process
         self.targets = Targets(extra)
         self.scenes = Scenes(self.targets)
         self.scene_needs = setup["scenes"]
 
     def build(self, part: int, parts: int) -> None:
         """Compile every parts-th entry into the cache."""
-        wanted: dict[tuple[Any, int], None] = {(driver.batch, 0): None, (driver.sweep_yardstick, 0): None}
-        wanted |= {(driver.prepare_exclusive, 0): None, (driver.prepare_unqueued, 0): None}
-        for twin, family, variant, path, order in self.needs:
+        always = (driver.batch, driver.sweep_yardstick, driver.prepare_exclusive, driver.prepare_unqueued)
+        wanted: dict[tuple[Any, int], None] = {(function, 0): None for function in always}
+        for family, variant, path, order in self.needs:
             for target in self.targets.of(BY_NAME[family], variant, path, order).all():
-                wanted[target.function, TWIN_PAD if twin else 0] = None
+                wanted |= {(target.function, pad): None for pad in PLACEMENTS}
                 wanted[driver.SWEEPS[target.function.prototype], 0] = None
-        wanted |= dict.fromkeys(self.scenes.kernels(self.scene_needs, TWIN_PAD))
+        wanted |= dict.fromkeys(self.scenes.kernels(self.scene_needs, PLACEMENTS))
         for function, pad in list(wanted)[part::parts]:
             abi.address_of(function, pad)
 
@@ -69,12 +77,15 @@ class Session:
         base = next(i for i, other in enumerate(specs) if other == {**spec, "role": "case"})
         tunings[index]["loops"] = tunings[base]["loops"]
         if spec["role"] == "positive":
-            extra = [max(1, round(CONTROL_SIZE * ns / locked_ns)) for ns in passes[base]]
-            tunings[index] |= {"extra": extra, "per_case": [{"extra_locked": k} for k in extra]}
+            extra = positive_control(passes[base], locked_ns, tunings[index]["loops"])
+            tunings[index] |= {"extra": extra.plan, "per_case": [{"extra_locked": n} for n in extra.a_pass]}
 
     def npages(self, spec: dict[str, Any]) -> int:
-        """Base pages a pass of the arm works on."""
-        return self.scenes.npages(spec) if "scenario" in spec else _spec(spec).npages
+        """Base pages a pass of the arm works on, each as often as it does."""
+        if "scenario" in spec:
+            return self.scenes.npages(spec)
+        chosen = _spec(spec)
+        return chosen.npages * chosen.sweeps
 
     def _pass_ns(self, spec: dict[str, Any]) -> tuple[float, ...]:
         """Nanoseconds of one pass of the call and, if it is wanted, of its inverse: the best of a few."""
@@ -88,9 +99,10 @@ class Session:
         if spec["role"] == "yardstick":
             batch: Any = Yardstick(_world())
         elif "scenario" in spec:
-            batch = self.scenes.arm(spec, (tuning or {}).get("extra", (0,))[0], TWIN_PAD)
+            pad = self.placement(TWIN if spec["role"] == "twin" else 0)
+            batch = self.scenes.arm(spec, (tuning or {}).get("extra", (0,))[0], pad)
         else:
-            batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0)))
+            batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0, 0)))
         batch.loops = tuning["loops"] if tuning else LEAST_PASSES
         batch.overhead_ns = _overhead_ns() if spec["role"] != "yardstick" else 0.0
         return batch
@@ -99,14 +111,38 @@ class Session:
         chosen = _spec(spec)
         calls = self.targets.of(BY_NAME[chosen.family], chosen.variant, chosen.path, chosen.order)
         layout = self.targets.module(chosen.variant).LAYOUT
-        pad = TWIN_PAD if chosen.role == "twin" else 0
+        pad = self.placement(TWIN if chosen.role == "twin" else 0)
         batch = CallBatch(_world(), chosen, calls, layout, pad)
         batch.spend_extra(*extra)
         return batch
 
+    def placement(self, further: int = 0) -> int:
+        """Where this process puts code, in bytes from where the compiler did."""
+        return PLACEMENTS[(self.process + further) % len(PLACEMENTS)]
+
+    def process_facts(self) -> dict[str, Any]:
+        """The placement of calls in this process."""
+        return {"placement": self.placement()}
+
     def facts(self) -> dict[str, Any]:
         """What a timed section costs that makes no call; it is subtracted once a pass."""
         return {"timed_section_ns": round(_overhead_ns(), 2)}
+
+
+class PositiveControl(NamedTuple):
+    """Locked instructions for sweep, inverse and on which pass; and how many a pass that is on average."""
+
+    plan: tuple[int, int, int]
+    a_pass: tuple[float, ...]
+
+
+def positive_control(passes: Sequence[float], locked_ns: float, loops: int) -> PositiveControl:
+    """CONTROL_SIZE of passes that take so many ns, in runs of CONTROL_RUN or more on some of the passes."""
+    wanted = [CONTROL_SIZE * ns / locked_ns for ns in passes]
+    every = min(loops, math.ceil(max(1.0, CONTROL_RUN / min(wanted))))
+    runs = [max(1, round(each * every)) for each in wanted]
+    sweep, inverse = (*runs, 0)[:2]
+    return PositiveControl((sweep, inverse, every), tuple(n * (loops // every) / loops for n in runs))
 
 
 @cache
@@ -123,6 +159,6 @@ def _spec(spec: dict[str, Any]) -> Spec:
     return Spec(spec["role"], spec["family"], spec["order"], spec.get("variant", ""), spec.get("path", ""))
 
 
-def open_session(setup: dict[str, Any]) -> Session:
-    """The lane's entry point for measuring processes."""
-    return Session(setup)
+def open_session(setup: dict[str, Any], process: int = 0) -> Session:
+    """The lane's entry point for measuring processes, which are numbered."""
+    return Session(setup, process)

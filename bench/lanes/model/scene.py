@@ -36,11 +36,11 @@ from kernels.pgtable import (
     PAGE_HUGE,
     PAGE_READONLY,
     PAGE_WRITABLE,
+    PFN_STEP,
     SWP_EXCLUSIVE,
     SWP_MIGRATION_WRITE,
+    SWP_OFFSET_MASK,
     SWP_SWAP,
-    mk_pte,
-    swp_entry,
 )
 from kernels.vmstat import MEMCG_SPLIT_QUEUE
 
@@ -195,17 +195,17 @@ class Scene:
 
     def entry(self, pte: Pte) -> int:
         """What a slot of A's tables holds before."""
-        what, memmap, page = self.what, self.arena.pages, self.page(pte.page)
+        what = self.what
         if what.start == "swapped":
-            return swp_entry(memmap, page, SWP_SWAP) | SWP_EXCLUSIVE
+            return _not_present(pte.page, SWP_SWAP) | SWP_EXCLUSIVE
         if what.start == "migrating":
-            return swp_entry(memmap, page, SWP_MIGRATION_WRITE)
+            return _not_present(pte.page, SWP_MIGRATION_WRITE)
         bits = PAGE_WRITABLE if what.exclusive else PAGE_READONLY
         if what.kind == "file" and self.drawn.lacked:
             bits |= self.drawn.lacked
         if what.op == "contpte" and pte.page >> CONT_ORDER in self._whole_blocks:
             bits |= PAGE_CONT
-        return mk_pte(memmap, page, bits & ~pte.lacks)
+        return pte.page * PFN_STEP | (bits & ~pte.lacks)
 
     @cached_property
     def _whole_blocks(self) -> set[int]:
@@ -228,8 +228,7 @@ class Scene:
                 put(arena.tables + 8 * pte.slot, signed(self.entry(pte)))
         elif self.what.start == "pmd":
             for number, (first, _) in enumerate(self.drawn.folios):
-                pmd = mk_pte(arena.pages, self.page(first), PAGE_WRITABLE | PAGE_HUGE)
-                put(arena.child_tables + 8 * number, pmd)
+                put(arena.child_tables + 8 * number, first * PFN_STEP | PAGE_WRITABLE | PAGE_HUGE)
 
     def image(self) -> np.ndarray:
         """Descriptors and A's tables as they are now."""
@@ -261,6 +260,11 @@ class Scene:
 def _copied(*pieces: tuple[int, int]) -> np.ndarray:
     """Memory, given by addresses and sizes, as 64-bit words."""
     return np.frombuffer(b"".join(ctypes.string_at(*piece) for piece in pieces), dtype=np.int64)
+
+
+def _not_present(page: int, kind: int) -> int:
+    """The entry that stands for a page: its inverted number under the type."""
+    return kind | (~page & SWP_OFFSET_MASK) << 9
 
 
 def signed(word: int) -> int:

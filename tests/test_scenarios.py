@@ -15,6 +15,7 @@ from bench.lanes.model.scene_check import check, check_one
 from kernels import pgtable
 from kernels.check import Mismatch
 from kernels.mm_types import VM_SOFTDIRTY
+from tests.conftest import Cli
 from tests.scenes import VARIANTS, batch, code, counted, locked, targets, world
 
 NEWER = ("v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
@@ -227,3 +228,25 @@ def _does_nothing(scene: int) -> None:
 def test_shapes_kept_on_request_are_marked() -> None:
     """contpte v3's fork exists for comparison only."""
     assert {path for what in SCENARIOS for path in what.forms} - {"pte", "ptes", "folio"} == set(ON_REQUEST)
+
+
+COMPILED = """
+import os
+from pathlib import Path
+from kernels import abi
+abi.use_cache(Path(os.environ["RMAPBENCH_CACHE_DIR"]))
+from bench.lanes.model.scene_check import check_one
+from tests import scenes
+for scenario in ("fork/anon", "zap/anon/munmap-last"):
+    for path, order, pattern in (("ptes", 4, "full"), ("ptes", 2, "partial"), ("ptes", 0, "full")):
+        arm = scenes.batch(scenario, "v6.12", path, order, pattern)
+        check_one(scenes.world(), arm.spec, scenes.code("v6.12"), arm.scene.drawn)
+        assert arm.nanoseconds(3)[0] > 0
+print("agree")
+"""
+
+
+def test_compiled_scenarios_leave_what_the_oracle_says(cli: Cli) -> None:
+    """Two of them, in a process that compiles."""
+    outcome = cli.python("-c", COMPILED)
+    assert (outcome.code, outcome.out) == (0, "agree\n"), outcome.err

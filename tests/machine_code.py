@@ -99,7 +99,8 @@ def scenario_kernels() -> list[Any]:
     from kernels.scenario import fork, restore_migrate, split_pmd, unmap_migrate, zap
 
     steps = [scene.enter_window, scene.restore, scene.next_window, scene.leave, scene.batch_windows]
-    timed = [fork.fork_ptes, zap.munmap_ptes, zap.exit_pte, split_pmd.split_pmd_ptes]
+    timed = [fork.fork_ptes, fork.copy_present_ptes, zap.munmap_ptes, zap.zap_present_folio_ptes]
+    timed += [zap.exit_pte, split_pmd.split_pmd_ptes]
     return [*steps, *timed, unmap_migrate.unmap_migrate_pte, restore_migrate.restore_migrate_ptes]
 
 

@@ -88,41 +88,35 @@ def dup_mappings(scene, folio, page, nr, anon):
 
 
 @helper
-def copy_pte(scene, folio, page, ptep, pte, child, cow, anon_first):
-    """One page: reference, rmap, both PTEs; (1 or -EBUSY, is it anonymous?).
-
-    Up to 6.8 the folio is asked for its kind before the reference is taken, since 6.9 afterwards.
-    """
-    anon = True
-    if anon_first:
-        anon = folio_test_anon(folio)
+def copy_pte(scene, folio, page, ptep, pte, child, cow, anon):
+    """One page, page by page: reference, rmap, both PTEs; -EBUSY if it must be copied instead."""
     atomic_inc(folio + REFCOUNT)
-    if not anon_first:
-        anon = folio_test_anon(folio)
     if dup_mapping(scene, folio, page, anon) != 0:
-        return -EBUSY, anon
+        return -EBUSY
     if cow and pte & PAGE_RW:
         ptep_set_wrprotect(ptep)
     WRITE64(child, child_pte(pte, READ64(scene + VMA), cow))
-    return 1, anon
+    return 0
 
 
-@helper
-def copy_batch(scene, folio, page, ptep, pte, child, most, cow):
-    """The batched form: (PTEs copied, or -EBUSY if they must be copied page by page; anonymous?)."""
+@kernel(Prototype(("scene", "folio", "page", "ptep", "pte", "end"), returns=True))
+def copy_present_ptes(scene, folio, page, ptep, pte, end):
+    """The batched form, out of line: PTEs copied, or -EBUSY if they must be copied page by page."""
     vma = READ64(scene + VMA)
+    cow = vma_is_cow(vma)
+    child = ptep + READ64(scene + CHILD_TABLES) - READ64(scene + TABLES)
     left = pages_left(folio, page, 1 << folio_large_order(folio))
     looks_beyond = has_rule(scene, LOOKS_BEYOND)
+    most = (end - ptep) >> 3
     nr, any_bits = folio_pte_batch(ptep, pte, most, left, fork_ignores(vma), looks_beyond)
     atomic_add(nr, folio + REFCOUNT)
-    anon = folio_test_anon(folio)
-    if dup_mappings(scene, folio, page, nr, anon) != 0:
-        return -EBUSY, anon
+    if dup_mappings(scene, folio, page, nr, folio_test_anon(folio)) != 0:
+        return -EBUSY
     pte |= any_bits & PAGE_RW
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, nr)
     set_ptes(child, child_pte(pte, vma, cow), nr)
-    return nr, anon
+    return nr
 
 
 @kernel(SCAN)
@@ -156,23 +150,19 @@ def copy_scanned(scene, folio, page, ptep, pte, child, most, cow):
             break
         done += 1
     if done == 0:
-        return -EBUSY, anon
+        return -EBUSY
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, done)
     set_ptes(child, child_pte(pte, READ64(scene + VMA), cow), done)
-    return done, anon
+    return done
 
 
 @helper
-def copy_some(scene, form, folio, page, ptep, pte, child, end, cow):
-    """One PTE or one batch, in the form asked for: (how many or -EBUSY, anonymous?)."""
+def copy_several(scene, form, folio, page, ptep, pte, end, child, cow):
+    """A batch, or what a scan found: PTEs copied, or -EBUSY."""
     if form == SCAN_FIRST:
         return copy_scanned(scene, folio, page, ptep, pte, child, (end - ptep) >> 3, cow)
-    if form == BATCHED and folio_test_large(folio):
-        unlikely_path()
-        if end - ptep != 8:
-            return copy_batch(scene, folio, page, ptep, pte, child, (end - ptep) >> 3, cow)
-    return copy_pte(scene, folio, page, ptep, pte, child, cow, form == PER_PAGE)
+    return call6(READ64(scene + HELPER), scene, folio, page, ptep, pte, end)
 
 
 @helper
@@ -184,6 +174,12 @@ def add_rss(mm, rss):
         WRITE64(mm + MM_RSS_ANON, READ64(mm + MM_RSS_ANON) + anon)
     if file != 0:
         WRITE64(mm + MM_RSS_FILE, READ64(mm + MM_RSS_FILE) + file)
+
+
+@helper
+def rss_of(folio, nr):
+    """nr pages in the half of the folio's kind."""
+    return nr if folio_test_anon(folio) else nr << 32
 
 
 @helper
@@ -199,12 +195,23 @@ def copy_pte_range(scene, form, ptep, end, to_child, cow):
             continue
         page = pte_page(memmap, pte)
         folio = page_folio(page)
-        nr, anon = copy_some(scene, form, folio, page, ptep, pte, ptep + to_child, end, cow)
-        if nr < 0:
+        if form == SCAN_FIRST or (form == BATCHED and folio_test_large(folio)):
+            if form == BATCHED:
+                unlikely_path()
+            if form == SCAN_FIRST or end - ptep != 8:
+                nr = copy_several(scene, form, folio, page, ptep, pte, end, ptep + to_child, cow)
+                if nr < 0:
+                    break
+                rss += rss_of(folio, nr)
+                ptep += 8 * nr
+                continue
+        anon = folio_test_anon(folio)
+        rss += 1 if anon else 1 << 32  # before the calls: a value kept across them would be spilled
+        if copy_pte(scene, folio, page, ptep, pte, ptep + to_child, cow, anon) != 0:
             unlikely_path()
+            rss -= 1 if folio_test_anon(folio) else 1 << 32
             break
-        rss += nr if anon else nr << 32
-        ptep += 8 * nr
+        ptep += 8
     add_rss(READ64(scene + CHILD_MM), rss)
     return ptep
 
@@ -216,8 +223,8 @@ def copy_with_spare(scene, ptep, to_child, cow):
     pte = READ64(ptep)
     page = pte_page(memmap, pte)
     folio = page_folio(page)
-    nr, anon = copy_pte(scene, folio, page, ptep, pte, ptep + to_child, cow, False)
-    if nr < 0:
+    anon = folio_test_anon(folio)
+    if copy_pte(scene, folio, page, ptep, pte, ptep + to_child, cow, anon) != 0:
         spare = READ64(scene + SPARE)
         WRITE64(scene + SPARE, spare + PAGE_BYTES)
         address = READ64(scene + ADDRESS) + ((ptep - READ64(scene + TABLES)) << 9)

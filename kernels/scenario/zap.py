@@ -9,7 +9,7 @@ Batched since 10ebac4f95e7 "mm/memory: optimize unmap/zap with PTE-mapped THP" (
 
 from __future__ import annotations
 
-from kernels.abi import helper, kernel
+from kernels.abi import Prototype, helper, kernel
 from kernels.atomic import *
 from kernels.deferred_split import spin_lock, spin_unlock
 from kernels.folio import folio_large_order, folio_test_anon, folio_test_large, page_folio
@@ -17,6 +17,8 @@ from kernels.mm_types import *
 from kernels.mmu_gather import *
 from kernels.pgtable import *
 from kernels.scene import *
+
+SEVERAL = Prototype(("scene", "folio", "page", "ptep", "pte", "end"), returns=True)
 
 
 @helper
@@ -69,20 +71,41 @@ def zap_ptes(scene, gather, folio, page, ptep, pte, nr, full, batched):
 
 
 @helper
-def add_rss(mm, anon, file):
-    """Add the table's counts to the mm's."""
+def sub_rss(mm, rss):
+    """Take a table's counts from the mm's: anonymous pages in the low half, file pages in the high one."""
+    anon = rss & 0xFFFF_FFFF
+    file = rss >> 32
     if anon != 0:
-        WRITE64(mm + MM_RSS_ANON, READ64(mm + MM_RSS_ANON) + anon)
+        WRITE64(mm + MM_RSS_ANON, READ64(mm + MM_RSS_ANON) - anon)
     if file != 0:
-        WRITE64(mm + MM_RSS_FILE, READ64(mm + MM_RSS_FILE) + file)
+        WRITE64(mm + MM_RSS_FILE, READ64(mm + MM_RSS_FILE) - file)
+
+
+@helper
+def zap_several(scene, folio, page, ptep, pte, end, full):
+    """A batch: twice the PTEs taken down, plus 1 if the gather is full."""
+    nr = zap_batch(scene, folio, page, ptep, pte, (end - ptep) >> 3)
+    filled = zap_ptes(scene, READ64(scene + GATHER), folio, page, ptep, pte, nr, full, True)
+    return 2 * nr + (1 if filled else 0)
+
+
+@kernel(SEVERAL)
+def zap_present_folio_ptes(scene, folio, page, ptep, pte, end):
+    """The batched form for munmap, out of line."""
+    return zap_several(scene, folio, page, ptep, pte, end, False)
+
+
+@kernel(SEVERAL)
+def zap_present_folio_ptes_full(scene, folio, page, ptep, pte, end):
+    """The batched form for exit, out of line."""
+    return zap_several(scene, folio, page, ptep, pte, end, True)
 
 
 @helper
 def zap_pte_range(scene, gather, ptep, end, full, batched):
     """Take down PTEs until the table ends or the gather is full: where it stopped."""
     memmap = READ64(scene + MEMMAP)
-    anon = 0
-    file = 0
+    rss = 0
     filled = False
     while ptep < end and not filled:
         pte = READ64(ptep)
@@ -92,19 +115,19 @@ def zap_pte_range(scene, gather, ptep, end, full, batched):
             continue
         page = pte_page(memmap, pte)
         folio = page_folio(page)
-        nr = 1
-        if batched and folio_test_large(folio) and end - ptep != 8:
+        if batched and folio_test_large(folio):
             unlikely_path()
-            nr = zap_batch(scene, folio, page, ptep, pte, (end - ptep) >> 3)
-            filled = zap_ptes(scene, gather, folio, page, ptep, pte, nr, full, True)
-        else:
-            filled = zap_ptes(scene, gather, folio, page, ptep, pte, 1, full, batched)
-        if folio_test_anon(folio):
-            anon -= nr
-        else:
-            file -= nr
-        ptep += 8 * nr
-    add_rss(READ64(scene + MM), anon, file)
+            if end - ptep != 8:
+                several = call6(READ64(scene + HELPER), scene, folio, page, ptep, pte, end)
+                nr = several >> 1
+                filled = several & 1 != 0
+                rss += nr if folio_test_anon(folio) else nr << 32
+                ptep += 8 * nr
+                continue
+        rss += 1 if folio_test_anon(folio) else 1 << 32
+        filled = zap_ptes(scene, gather, folio, page, ptep, pte, 1, full, batched)
+        ptep += 8
+    sub_rss(READ64(scene + MM), rss)
     return ptep, filled
 
 

@@ -14,12 +14,17 @@ from bench.lanes.model.scene_world import Arena, SceneWorld
 from bench.lanes.model.sizes import BASE_PAGE, parse_memory
 from kernels import abi, scene
 from kernels.memmap import get, put
-from kernels.scenario import fork
+from kernels.scenario import fork, zap
 
 WINDOW_PAGES = 1024  # 64 KiB of descriptors: hot in the first two cache levels
 STEPS = {"ENTER": scene.enter_window, "RESTORE": scene.restore, "NEXT": scene.next_window}
 # Kernels that a form calls out of line.
-HELPERS: Mapping[str, Any] = {"fork_scan_first": fork.folio_nr_pages_cont_mapped}
+HELPERS: Mapping[str, Any] = {
+    "fork_ptes": fork.copy_present_ptes,
+    "fork_scan_first": fork.folio_nr_pages_cont_mapped,
+    "munmap_ptes": zap.zap_present_folio_ptes,
+    "exit_ptes": zap.zap_present_folio_ptes_full,
+}
 
 
 def kernel_of(form: Form) -> Any:

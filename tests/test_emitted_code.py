@@ -22,26 +22,7 @@ pytestmark = pytest.mark.skipif(
 SHARES = (
     ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "primitives", "driver"),
     ("v6.12", "v6.15", "v6.15-no-page-mapcount", "_template", "_empty"),
-    ("scenarios",),
 )
-# What is locked in scenarios (spec 3 and 9): table locks, references, PTEs, the positive control's steps.
-LOCKS, CONTROL = "cmpxchgl", "incl"
-GATHERED = {"tlb_flush", "free_folios", "folio_mark_dirty", "folio_mark_accessed"}
-SCENARIOS = {
-    "enter_window": (set(), set()),
-    "restore": (set(), set()),
-    "next_window": (set(), set()),
-    "leave": (set(), set()),
-    "batch_windows": ({"incl"}, {"clock_gettime"}),
-    "fork_ptes": ({LOCKS, CONTROL, "decl", "cmpxchgq"}, set()),
-    "copy_present_ptes": ({"addl", "subl", "cmpxchgq"}, set()),
-    "zap_present_folio_ptes": ({"xchgq"}, GATHERED - {"tlb_flush", "free_folios"}),
-    "munmap_ptes": ({LOCKS, CONTROL, "xchgq", "subl"}, GATHERED),
-    "exit_pte": ({LOCKS, CONTROL, "decl"}, GATHERED),
-    "split_pmd_ptes": ({LOCKS, CONTROL, "addl", "xchgq"}, {"tlb_flush"}),
-    "unmap_migrate_pte": ({LOCKS, CONTROL, "xchgq", "decl"}, {"tlb_flush"}),
-    "restore_migrate_ptes": ({LOCKS, CONTROL, "addl"}, set()),
-}
 # What is locked in each primitive (spec section 3); nothing in those that are not here.
 PRIMITIVES = {
     "atomic_inc": "incl",
@@ -255,15 +236,6 @@ def test_what_is_called_out_of_line_locks_what_the_specification_names(code: Cod
             base, _, number = name.partition(".")
             if number != "0":
                 assert (made.locked(), made.symbols()) == (SIDE_EFFECTS[base], set()), name
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_locks_what_the_specification_names_and_nothing_else(code: Code, name: str) -> None:
-    """And calls nothing but events: no runtime of numba's, no Python."""
-    assert set(code.groups["scenarios"]) == set(SCENARIOS)
-    made = code.entry("scenarios", name)
-    locked, calls = SCENARIOS[name]
-    assert (made.locked(), {call.split(".")[0] for call in made.calls()}) == (locked, calls)
 
 
 def test_an_empty_call_is_a_bare_return(code: Code) -> None:

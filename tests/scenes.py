@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 
-from bench.lanes.model.counting import tally
+from bench.lanes.model.counting import tally_in
 from bench.lanes.model.patterns import Picture
 from bench.lanes.model.scene import Code, SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
@@ -44,7 +44,7 @@ def counted(scenario: str, variant: str, path: str, order: int) -> Counter[str]:
     arm.reset()
     with trace.recording() as events:
         arm.scenario(arm.block)
-    return Counter(tally(events, *arm.arena.counted))
+    return Counter(tally_in(events, *arm.arena.counted))
 
 
 def locked(scenario: str, variant: str, path: str, order: int) -> int:

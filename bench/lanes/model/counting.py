@@ -61,7 +61,7 @@ class _Counter:
         batch.reset()
         with trace.recording() as events:
             batch.scenario(batch.block)
-        return [tally(events, *batch.arena.counted)]
+        return [tally_in(events, *batch.arena.counted)]
 
     def _sweep(self, batch: CallBatch, function: int, site: int) -> Counts:
         address = get(batch.plan + function)
@@ -69,11 +69,15 @@ class _Counter:
             return {}
         with trace.recording() as events:
             abi.interpreted_at(address)(get(batch.plan + site))
-        memmap = self.world.memory.address
-        return tally(events, (memmap, memmap + batch.npages * PAGE_BYTES))
+        return tally(events, self.world.memory.address, batch.npages)
 
 
-def tally(events: Iterable[trace.Event], *counted: tuple[int, int]) -> Counts:
+def tally(events: Iterable[trace.Event], memmap: int, npages: int) -> Counts:
+    """What the events did to the descriptors at `memmap`."""
+    return tally_in(events, (memmap, memmap + npages * PAGE_BYTES))
+
+
+def tally_in(events: Iterable[trace.Event], *counted: tuple[int, int]) -> Counts:
     """What the events did to memory in ranges of addresses; side effects are counted as calls only."""
     events = list(events)
     own = [e for e in events if not e.apart and any(first <= e.address < end for first, end in counted)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from kernels.mm_types import VM_SOFTDIRTY
 
@@ -41,6 +42,10 @@ class Run:
     slot: int
     nr: int
 
+    def followed_by(self, pte: Pte) -> bool:
+        """Is it the next page in the next PTE?"""
+        return pte.page == self.page + self.nr and pte.slot == self.slot + self.nr
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -53,19 +58,16 @@ class Picture:
     vm_flags: int = 0
     lacked: int = 0  # what every second PTE lacks
 
-    def runs(self) -> Iterator[Run]:
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
         """The mapped pages in as few pieces as can be, whatever their bits."""
+        return tuple(self._runs())
+
+    def _runs(self) -> Iterator[Run]:
         head = {page: first for first, order in self.folios for page in range(first, first + (1 << order))}
         run: Run | None = None
         for pte in self.ptes:
-            following = (
-                run
-                and pte.page == run.page + run.nr
-                and pte.slot == run.slot + run.nr
-                and head[pte.page] == run.folio
-                and pte.slot % 512
-            )
-            if run and following:
+            if run and pte.slot % 512 and run.followed_by(pte) and head[pte.page] == run.folio:
                 run = Run(run.folio, run.page, run.slot, run.nr + 1)
                 continue
             if run:
@@ -75,6 +77,7 @@ class Picture:
             yield run
 
 
+@cache
 def picture(pattern: str, order: int, npages: int, kind: str = "anon") -> Picture:
     """The picture of a pattern over `npages` pages, which are a multiple of the folio's."""
     folios = tuple(_mixed(order, npages, kind) if pattern == "mixed" else _alike(order, npages))

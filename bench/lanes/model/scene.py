@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,7 @@ class Scene:
         self.world, self.code, self.what, self.drawn, self.arena = world, code, what, drawn, arena
         self.memmap = Memmap(code.layout, arena.pages_bytes // PAGE_BYTES, arena.memory)
         self.cpu = cpu
+        self._call = cache(code.call)
         fresh = cpu == 0 or not what.shares_pages
         self.vmas = {name: world.vma(name, drawn.vm_flags, what.pinned, cpu) for name in "ABC"}
         if fresh:
@@ -161,11 +162,11 @@ class Scene:
         if self.what.start == "pmd":
             self._map_by_pmds()
         for name in (*(("A",) if self.what.start == "mapped" else ()), *self.what.also):
-            for run in self.drawn.runs():
+            for run in self.drawn.runs:
                 self._map_run(run, name, flags)
 
     def _map_by_pmds(self) -> None:
-        call = self.code.call("ADD_NEW")
+        call = self._call("ADD_NEW")
         assert call is not None
         for first, _ in self.drawn.folios:
             head = self.page(first)
@@ -176,11 +177,11 @@ class Scene:
         head, page = self.page(run.folio), self.page(run.page)
         put32(head + REFCOUNT, get32(head + REFCOUNT) + run.nr)
         word = "ADD_FILE" if self.what.kind == "file" else "ADD_ANON"
-        batched = self.code.call(word)
+        batched = self._call(word)
         if batched:
             self._add(batched, head, page, run.nr, name, run.slot, flags)
             return
-        single = self.code.call(f"{word}_ONE")
+        single = self._call(f"{word}_ONE")
         assert single is not None
         for i in range(run.nr):
             self._add(single, head, page + i * PAGE_BYTES, 1, name, run.slot + i, flags)

@@ -105,7 +105,7 @@ class Beside:
         flags = RMAP_EXCLUSIVE if self.what.exclusive else RMAP_NONE
         call = "add_file" if self.what.kind == "file" else "add_anon"
         for name in (*(("A",) if self.what.start == "mapped" else ()), *self.what.also):
-            for run in self.drawn.runs():
+            for run in self.drawn.runs:
                 self.callers.call(call, run.page, run.nr, name, flags)
 
     def _entry(self, pte: Pte) -> Entry:

@@ -15,7 +15,7 @@ from bench.lanes.model.threaded import ThreadedScene
 from kernels.callers import entries
 
 TWIN_PAD = 32  # bytes by which the A/A twin's scenario is moved
-LEAST_PASSES = 7  # over a hot window
+LEAST_PASSES = 4  # over a hot window; one takes some 20 us
 LEAST_COLD_PASSES = 2  # where each pass is over another window
 EMPTY_RULES = "v6.12"  # how callers behave where no call does anything
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from bench.errors import UsageError
 from bench.results import ProcessRun, Results
 from bench.show.chart_published import published_chart
 from bench.show.chart_sizes import memory_chart, threads_chart
+from bench.show.projection import render_projection
 from bench.show.published import published
+from bench.show.report import render_text
 
 FORK = Case.of("scenario", "fork", variant="v6.12", path="pte", order=4)
 ZAP = FORK.but(state="munmap-last")
@@ -89,3 +92,13 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UsageError, match=r"x\.csv"):
         published(tmp_path / "x.csv")
+
+
+def test_shapes_kept_on_request_are_shown_where_paths_are_named() -> None:
+    """Not in the default tables; in a projection over paths, and where a filter names the path."""
+    results = measured({FORK.but(path=path): 10.0 for path in ("pte", "ptes", "scan-first")})
+    shape = FORK.but(path="scan-first")
+    results.runs[shape] = [replace(run, metadata={"on_request": 1}) for run in results.runs[shape]]
+    assert "scan-first" not in render_text(results)
+    assert "scan-first" in render_text(results, Filters.parse(["path=scan-first"]))
+    assert "scan-first" in render_projection(results, "order", "path", "path=pte")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from bench.lanes.model.scene_batch import SceneBatch
 from kernels import scene
 from kernels.memmap import get
 from tests.conftest import Cli
-from tests.scenes import code, world
+from tests.scenes import batch, code, world
 
 CASES = [case for case in lane.cases({}) if case.level == "scenario"]
 SMALL = ("--processes", "2", "--rounds", "31", "--quiet")
@@ -110,7 +111,7 @@ def test_windows_of_a_large_memory_are_taken_in_turn() -> None:
 
 
 def test_scenarios_are_measured_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
-    """A hot one with its controls, a cold one, and one of two threads where there are two CPUs."""
+    """A hot one with its controls, and a cold one."""
     words = ("variant=v6.12", "order=0,4", "pattern=full", *SMALL)
     outcome = cli("run", "fork", "path=pte,ptes", "memory=4MiB,hot", *words, "-o", "out.json")
     assert outcome.code == 0, outcome.err
@@ -120,6 +121,24 @@ def test_scenarios_are_measured_from_the_command_line(cli: Cli, tmp_path: Path) 
     assert case in loaded.runs and case.but(memory="4MiB") in loaded.runs
     assert "fork" in cli("report", "out.json").out
     assert cli("chart", "out.json", "-o", "charts").code == 0
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two threads need two CPUs")
+def test_two_threads_are_measured_on_the_same_folios(cli: Cli) -> None:
+    """Every thread on a CPU of its own; what they did is undone when they end."""
+    words = ("contend", "state=same", "threads=2", "order=4", "path=ptes", "variant=v6.15", *SMALL)
+    outcome = cli("run", *words, "-o", "out.json")
+    assert outcome.code == 0, outcome.err
+    loaded = results.load(cli.cwd / "out.json")
+    assert (loaded.failed, len({case.get("threads") for case in loaded.runs})) == ({}, 1)
+
+
+@pytest.mark.parametrize("variant", ["v6.8", "v6.12", "v6.15", "v6.15-no-page-mapcount"])
+@pytest.mark.parametrize("state", ["disjoint", "same", "owners"])
+def test_contending_leaves_everything_as_it_was(variant: str, state: str) -> None:
+    """Also with more mms than a folio has slots for."""
+    for path in ("pte", "ptes"):
+        batch(f"contend/file/{state}", variant, path, 2).verify()
 
 
 def test_the_pyperf_script_measures_scenarios(cli: Cli) -> None:

@@ -16,6 +16,25 @@ ALL_PATTERNS = tuple(PATTERNS)
 ANY_ORDER = tuple(range(HPAGE_PMD_ORDER + 1))
 # Shapes of code that were rejected, kept to be seen: judged only where somebody asks for the path.
 ON_REQUEST = ("scan-first",)
+_Words = dict[str, tuple[str, ...]]
+_DUPS: _Words = {"anon": ("TRY_DUP", "TRY_DUP_ONE", "ADD_NEW"), "file": ("DUP", "DUP_ONE")}
+_REMOVES: _Words = {"anon": ("REMOVE", "REMOVE_ONE"), "file": ("REMOVE", "REMOVE_ONE")}
+_ADDS: _Words = {"anon": ("ADD_ANON", "ADD_ANON_ONE"), "file": ("ADD_FILE", "ADD_FILE_ONE")}
+# Operation -> kind -> words of a scene: only what is called is compiled.
+CALLED: dict[str, _Words] = {
+    "fork": _DUPS,
+    "zap": _REMOVES,
+    "fault": {"anon": ("ADD_NEW",)},
+    "fault_around": _ADDS,
+    "split_pmd": {"anon": (*_ADDS["anon"], "ADD_NEW", "REMOVE_PMD")},
+    "swap_in": _ADDS,
+    "unmap_migrate": {"anon": (*_REMOVES["anon"], "TRY_SHARE")},
+    "restore_migrate": _ADDS,
+    "share": {"anon": ("TRY_SHARE",)},
+    "contpte/fork": _DUPS,
+    "contpte/munmap": _REMOVES,
+    "contend": {"file": (*_ADDS["file"], *_REMOVES["file"])},
+}
 # What is said of batched forms of callers that no kernel through 7.1 batches.
 PROTOTYPE = "prototype: no kernel through 7.1 batches this caller"
 
@@ -60,6 +79,11 @@ class Scenario:
         if by_pmd:
             return (npages, folios) if self.start == "pmd" else (folios, 0)
         return self.leaves[0] * npages, self.leaves[1] * npages
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a scene that name the calls it makes (kernels.callers)."""
+        return CALLED[f"{self.op}/{self.state}" if self.op == "contpte" else self.op][self.kind]
 
     @property
     def uses_child(self) -> bool:

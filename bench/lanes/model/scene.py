@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -85,9 +85,10 @@ class Code:
     layout: Layout
     generation: str
 
-    def addresses(self, pad: int) -> dict[int, int]:
-        """The words of a scene that name calls."""
-        return {getattr(scene, word): abi.address_of(entry, pad) for word, entry in self.entries.items()}
+    def addresses(self, words: Iterable[str], pad: int) -> dict[int, int]:
+        """The words of a scene that name calls; 0 stays where the variant has none."""
+        known = {word: self.entries[word] for word in words if word in self.entries}
+        return {getattr(scene, word): abi.address_of(entry, pad) for word, entry in known.items()}
 
     def call(self, word: str) -> Callable[..., int] | None:
         """A call from Python; None if the variant lacks it."""

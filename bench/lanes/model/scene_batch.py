@@ -80,7 +80,7 @@ class SceneBatch:
             WINDOW=self.owned.start, WINDOW_FIRST=self.owned.start, WINDOW_STEP=self.owned.step,
             WINDOWS_END=self.owned.stop,
         )  # fmt: skip
-        for offset, value in {**words, **code.addresses(pad)}.items():
+        for offset, value in {**words, **code.addresses(self.spec.what.words, pad)}.items():
             put(block + offset, value)
         return block
 
@@ -146,6 +146,8 @@ class SceneBatch:
         self.scenario(self.block)
         due = self.spec.what.entries_left(self.npages, self.spec.order)
         found = self.present()
+        if self.spec.what.undoes_itself and self.scene.image().tobytes() != self._image.tobytes():
+            raise RuntimeError(f"{self.spec.scenario} on path {self.spec.path} did not undo itself")
         self.reset()
         if found != due:
             raise RuntimeError(

@@ -17,6 +17,7 @@ from kernels.callers import entries
 TWIN_PAD = 32  # bytes by which the A/A twin's scenario is moved
 LEAST_PASSES = 4  # over a hot window; one takes some 20 us
 LEAST_COLD_PASSES = 2  # where each pass is over another window
+SETUP = {"anon": ("ADD_ANON", "ADD_ANON_ONE", "ADD_NEW"), "file": ("ADD_FILE", "ADD_FILE_ONE")}
 EMPTY_RULES = "v6.12"  # how callers behave where no call does anything
 
 
@@ -42,8 +43,10 @@ class Scenes:
         for twin, scenario, variant, path in needs:
             for function in kernels_of(BY_NAME[scenario].forms[path]):
                 yield function, TWIN_PAD if twin else 0
-            for function in self.code(variant).entries.values():
-                yield from ((function, pad) for pad in placements)
+            entries, what = self.code(variant).entries, BY_NAME[scenario]
+            for word in (word for word in what.words if word in entries):
+                yield from ((entries[word], pad) for pad in placements)
+            yield from ((entries[word], 0) for word in SETUP[what.kind] if word in entries)
 
     def npages(self, spec: Mapping[str, Any]) -> int:
         """Base pages of a pass."""

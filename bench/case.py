@@ -65,6 +65,10 @@ class Case:
         """This case with some keys changed; None removes a key."""
         return Case.of(self.level, self.op, **{**dict(self.keys), **keys})
 
+    def of_other(self, name: str) -> Case:
+        """This case of another implementation: a kernel where it has one, else a variant."""
+        return self.but(**{"kernel" if self.get("kernel") else "variant": name or None})
+
     @property
     def order(self) -> int:
         """Folio order; 0 where the name has none."""
@@ -133,6 +137,9 @@ class Filters:
             for value in values:
                 if value not in valid:
                     raise one_of(key, value, valid)
+
+
+ALL = Filters()  # selects everything
 
 
 def natural(text: str) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from bench.errors import BenchError, Interrupted, UsageError
@@ -16,8 +17,11 @@ COMMANDS = {
     "list": "list the cases that exist",
     "check": "compare variants with the oracle and the invariants",
     "count": "count locked operations, loads, stores, lines and statistics calls",
+    "gate": "judge what was measured, or measure and judge; the exit code says the verdict",
+    "try-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
+    "export": "write results in other tools' formats",
     "env": "say what about this machine makes figures unreliable",
 }
 PROGRAM = "rmapbench"
@@ -27,8 +31,19 @@ DESCRIPTION = (
 )
 
 
+BISECT = "--bisect"  # of `gate`: exit codes as `git bisect run` reads them
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the program with these arguments; the exit code."""
+    code = _guarded(argv)
+    if BISECT not in argv:
+        return code
+    # To git, 1 to 124 mean bad: only a regression may be among them. 125: this commit cannot be judged.
+    return {0: 0, 3: 1}.get(code, 125)
+
+
+def _guarded(argv: Sequence[str]) -> int:
     try:
         return _dispatch(list(argv))
     except BenchError as error:
@@ -41,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
         return 0
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", UsageError.exit_code)
+    except Exception:
+        traceback.print_exc()
+        return _fail("an error inside the program, not of yours; please report the lines above", 1)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -63,7 +81,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
             name, help=purpose, description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == command:
-            module = importlib.import_module(f"bench.commands.{name}")
+            module = importlib.import_module(f"bench.commands.{name.replace('-', '_')}")
             module.configure(sub)
             sub.set_defaults(handler=module.run)
     return parser

@@ -34,6 +34,41 @@ def add_lane(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lane", default="model", help="the lane (default: model)")
 
 
+def add_kernels(parser: argparse.ArgumentParser) -> None:
+    """What the vm lane boots."""
+    parser.add_argument(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="[NAME=]IMAGE",
+        help="vm lane: a kernel image, or a directory such as /boot; several are compared",
+    )
+    parser.add_argument(
+        "--accel", metavar="HOW", help="vm lane: tcg counts instructions (default), kvm takes the time"
+    )
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """How to measure, whatever for."""
+    parser.add_argument("--rounds", type=positive, help="rounds a process (default 60, live 5, vm 1)")
+    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
+    parser.add_argument("--budget", type=seconds, metavar="S", help="stop after about S seconds")
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="S", help="of a silent worker (default 60, live and vm 300)"
+    )
+    parser.add_argument(
+        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs"
+    )
+    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
+
+
+def add_thresholds(parser: argparse.ArgumentParser) -> None:
+    """Which policy."""
+    parser.add_argument(
+        "--thresholds", type=Path, metavar="FILE", help="margins (default: results/thresholds.toml)"
+    )
+
+
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)

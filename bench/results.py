@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from bench import results_units as units
 from bench.case import Case
 from bench.errors import UsageError
 
@@ -25,7 +26,11 @@ LIMIT = 1 << 30  # bytes of JSON; more than a hundred times the largest full run
 ZIP_LEVEL = 6  # 9 takes twice the time for 1 % less
 PROBE = 1 << 16  # bytes tried out before measuring; a full disk refuses them
 # What belongs to a run even if all runs of a file agree on it: pyperf moves common metadata to the top.
-PER_RUN = ("base", "pages", "extra_locked", "same_code", "duration", "gross", "empty", "placement")
+PER_RUN = (
+    "base", "pages", "extra_locked", "extra_pages", "same_code", "not_gated", "duration", "gross", "empty",
+    "placement",
+    "order_share", "present", "by_pmd", "wp_even", "wp_odd", "vmas", "fallbacks", "splits", "attempts",
+)  # fmt: skip
 OWN = ("name", "unit", "loops", "process")  # fields or benchmark properties, not metadata of ours
 
 
@@ -51,6 +56,11 @@ class Results:
     def unpaired(self) -> bool:
         """Was it written by the plain pyperf script, which measures one case after the other?"""
         return bool(self.metadata.get("unpaired"))
+
+    @property
+    def counted(self) -> bool:
+        """Are the values counts of instructions?"""
+        return units.counted(self.metadata)
 
     def note(self, case: Case, key: str) -> Scalar | None:
         """Metadata `key` of a case's first run; None where there is no such case or key."""
@@ -168,11 +178,10 @@ def _runs(benchmark: Any, common: dict[str, Any]) -> Iterator[ProcessRun]:
             if values.ndim != 1 or values.dtype.kind not in "fi":
                 raise ValueError("values are not a list of numbers")
             own = {**shared, **run.get("metadata", {})}
-            if own.get("unit", "second") != "second":
-                raise ValueError(f"values in {own['unit']}s instead of seconds")
+            scale = units.scale(str(own.get("unit", "second")), {**common, **own})
             loops, process = int(own.get("loops", 1)), int(own.get("process", -1))
             metadata = {key: value for key, value in own.items() if key not in OWN}
-            yield ProcessRun(process, values.astype(float), loops, metadata)
+            yield ProcessRun(process, scale * values.astype(float), loops, metadata)
 
 
 def _check_values(path: Path, runs: dict[Case, list[ProcessRun]]) -> None:
@@ -255,8 +264,9 @@ def _pyperf_suite(results: Results) -> pyperf.BenchmarkSuite:
 
     common = _scalars({**results.metadata, **_failed(results)})
     benchmarks = []
+    unit = units.unit(common)
     for case, runs in results.runs.items():
-        named = {**common, "name": case.name, "unit": "second"}
+        named = {**common, "name": case.name, "unit": unit}
         benchmarks.append(pyperf.Benchmark([_pyperf_run(run, named) for run in runs]))
     if not benchmarks:
         raise UsageError("nothing was measured, so there is nothing to save; see the failed cases")
@@ -271,7 +281,8 @@ def _pyperf_run(run: ProcessRun, common: dict[str, Scalar]) -> pyperf.Run:
     """A run with values to six digits: the clock gives no more, and the file is half as large."""
     import pyperf
 
-    values = [float(f"{value:.6g}") for value in map(float, run.values)]
+    scale = units.scale(str(common["unit"]), common)
+    values = [float(f"{value / scale:.6g}") for value in map(float, run.values)]
     own: dict[str, Scalar] = {"loops": run.loops, "process": run.process}
     metadata = {**common, **_scalars(run.metadata), **own}
     return pyperf.Run(values, metadata=metadata, collect_metadata=False)

@@ -13,14 +13,22 @@ class _Arm:
     def __init__(self, spec: dict[str, Any], noise: random.Random, turns: dict[str, int]) -> None:
         self.spec, self.noise, self.turns = spec, noise, turns
 
-    def run(self) -> tuple[float, ...]:
+    def run(self) -> tuple[float | None, ...]:
         """Values around spec["ns"], or what spec["does"] says once spec["after"] runs have gone by."""
         self.turns["all"] = self.turns.get("all", 0) + 1
         if self.turns["all"] > self.spec.get("after", 0):
             _DEEDS[self.spec.get("does", "nothing")]()
         time.sleep(self.spec.get("sleep", 0))
         value = self.spec["ns"] * 1e-9 * (1 + self.noise.gauss(0, 0.002))
-        return (value,) * self.spec.get("yields", 1)
+        lacks = self.spec.get("lacks")  # the turn and the case that have no value
+        values: list[float | None] = [value] * self.spec.get("yields", 1)
+        if lacks and self.turns["all"] == lacks[0]:
+            values[lacks[1]] = None
+        return tuple(values)
+
+    def told(self) -> list[dict[str, Any]]:
+        """What the spec says, for each case."""
+        return self.spec.get("told", [{}] * self.spec.get("yields", 1))
 
     def verify(self) -> None:
         """Raise if the spec says the state went wrong."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -61,6 +62,27 @@ def test_every_case_gets_the_same_processes_and_rounds(tmp_path: Path) -> None:
     shapes = {(len(runs), *(len(run.values) for run in runs)) for runs in results.runs.values()}
     assert shapes == {(2, 35, 35)}
     assert results.failed == {}
+
+
+def test_a_case_that_lacks_a_value_in_one_round_is_not_shown(tmp_path: Path) -> None:
+    """The other case of its arm is; what arms tell of a process is kept with its run, by case."""
+    told = [{"gross": 7e-9, "vmas": 1}, {"unmeasurable": "too few folios"}]
+    arm = Arm(
+        (case("a", order=0), case("b", order=0)), {"ns": 5.0, "yields": 2, "lacks": [9, 1], "told": told}
+    )
+    results = measured(tmp_path, Plan("tests.fake_lane", {}, (Block("one", (arm,)),)))
+    assert results.failed == {case("b", order=0): "UNMEASURABLE: too few folios"}
+    ((only, runs),) = results.runs.items()
+    assert only.op == "a" and [run.metadata["gross"] for run in runs] == [7e-9] * 2
+
+
+def test_a_lane_says_how_many_rounds_are_thrown_away(tmp_path: Path) -> None:
+    """The value missing in the second turn is one of them, or is not."""
+    arm = Arm((case("a", order=0),), {"ns": 5.0, "lacks": [2, 0]})
+    plan_of_one = Plan("tests.fake_lane", {}, (Block("one", (arm,)),))
+    assert measured(tmp_path / "two", plan_of_one).failed == {}
+    unspared = dataclasses.replace(QUICK, warmups=0)
+    assert measured(tmp_path / "none", plan_of_one, unspared).failed
 
 
 @pytest.mark.parametrize("deed", ["crash", "hang", "raise"])

@@ -7,21 +7,10 @@ import json
 from pathlib import Path
 
 from bench import options, results
-from bench.errors import UsageError
+from bench.judge.counts import COUNTED, Counts, differences, load
 from bench.lanes import lane
 
 REGRESSED = 3  # exit code
-COLUMNS = {
-    "locked_used": "U",
-    "locked_unused": "N",
-    "fences": "fence",
-    "loads": "loads",
-    "stores": "stores",
-    "lines": "lines",
-    "statistics": "stat",
-    "deferred_split": "split",
-    "tlb": "tlb",
-}
 LEGEND = (
     "a folio: U, N locked operations on descriptors with and without used result; fence full fences; loads,\n"
     "stores plain ones on descriptors; lines distinct cache lines; stat statistics calls; split\n"
@@ -50,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count, then print, write or compare."""
     module, extra = lane("model"), options.variants(args)
-    before = _load(args.against) if args.against else {}
+    before: Counts = load(args.against) if args.against else {}
     if args.output:
         results.check_writable(args.output, args.force)
     counts = module.count(options.selected(args, module, extra), extra)
@@ -66,32 +55,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _table(counts: dict[str, dict[str, int]]) -> list[str]:
     width = max(len(name) for name in counts)
-    head = " ".join([" " * width, *(f"{title:>6}" for title in COLUMNS.values())])
+    head = " ".join([" " * width, *(f"{title:>6}" for title in COUNTED.values())])
     rows = (
-        " ".join([f"{name:{width}}", *(f"{numbers[key]:6}" for key in COLUMNS)])
+        " ".join([f"{name:{width}}", *(f"{numbers[key]:6}" for key in COUNTED)])
         for name, numbers in counts.items()
     )
     return [head, *rows]
 
 
-def _load(path: Path) -> dict[str, dict[str, int]]:
-    try:
-        counts = json.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise UsageError(f"{path}: is not JSON; write such a file with `rmapbench count -o`") from None
-    wellformed = isinstance(counts, dict) and all(
-        isinstance(numbers, dict) and set(numbers) == set(COLUMNS) for numbers in counts.values()
-    )
-    if not counts or not wellformed:
-        raise UsageError(f"{path}: holds no counts; write such a file with `rmapbench count -o`")
-    return dict(counts)
-
-
-def _compare(
-    now: dict[str, dict[str, int]], before: dict[str, dict[str, int]], path: Path, part: bool
-) -> int:
+def _compare(now: Counts, before: Counts, path: Path, part: bool) -> int:
     """Print every difference; a case that only one side has is one unless a filter left it out."""
     lines = []
     for name in dict.fromkeys([*before, *now]):
@@ -101,6 +73,6 @@ def _compare(
         if old is None or new is None:
             lines.append(f"{name}: only in {path if new is None else 'this tree'}")
         else:
-            lines += [f"{name}: {key} {old[key]} -> {new[key]}" for key in COLUMNS if old[key] != new[key]]
+            lines += [f"{name}: {difference}" for difference in differences(new, old)]
     print("\n".join(lines or [f"{len(now)} cases: all counts equal those in {path}"]))
     return REGRESSED if lines else 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 
 from bench import options
+from bench.lanes import extra as extra_of
 from bench.lanes import lane
 
 EXAMPLES = """examples:
   rmapbench list                         every case of the model lane
   rmapbench list remove order=0,4        one call, two folio sizes
+  rmapbench list --lane live munmap      the running kernel's, with the rmap calls they make
+  rmapbench list --lane vm --kernel /boot fork
   rmapbench list --variants              the variants, with what they are
 """
 
@@ -19,17 +22,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_filters(parser)
     options.add_lane(parser)
     options.add_variants(parser)
+    options.add_kernels(parser)
     parser.add_argument("--variants", action="store_true", help="list the variants instead of the cases")
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Print them."""
-    module, extra = lane(args.lane), options.variants(args)
+    module = lane(args.lane)
+    extra = extra_of(module, args)
     if args.variants:
         lines = module.describe_variants(extra)
     else:
-        cases = options.selected(args, module, extra)
-        lines = [case.name for case in cases]
+        filters = options.filters(args)
+        cases = filters.select(module.cases(extra, filters))
+        lines = [case.name for case in cases] + [f"# {note}" for note in module.notes(cases)]
     print("\n".join(lines))
     return 0

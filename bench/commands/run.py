@@ -7,6 +7,7 @@ import dataclasses
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,22 +16,25 @@ from typing import Any
 from bench import options, results
 from bench.case import Case
 from bench.errors import Untrusted, UsageError
-from bench.lanes import lane
+from bench.lanes import dry_run, lane, main_cases
+from bench.lanes import extra as extra_of
+from bench.lanes import pace as pace_of
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
 from bench.measure.journal import Journal
-from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Settings
+from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Settings
 from bench.show.progress import progress
 
-MOST_WORKERS = 2  # at once: that many were found not to disturb each other
 EXAMPLES = """examples:
   rmapbench                              the main calls in v6.12 and v6.15
   rmapbench run                          the full call matrix
   rmapbench run remove order=0,4 path=pte,ptes variant=v6.12
   rmapbench run --variant mine=my.py variant=mine,v6.12 -o mine.json
   rmapbench run --fast remove order=0 -o quick.json
+  rmapbench run --lane live --fast fork munmap memory=256MiB -o live.json
+  rmapbench run --lane vm --kernel old=bzImage.old --kernel new=bzImage fork -o vm.json
   rmapbench run --resume rmapbench-2026-11-23-101500
 """
 
@@ -49,38 +53,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_filters(parser)
     options.add_lane(parser)
     options.add_variants(parser)
+    options.add_kernels(parser)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--fast", dest="processes", action="store_const", const=FAST, help=f"{FAST} processes")
+    size.add_argument("--fast", action="store_true", help=f"{FAST} processes; vm lane: one boot, no verdict")
     size.add_argument(
         "--rigorous", dest="processes", action="store_const", const=RIGOROUS, help=f"{RIGOROUS} processes"
     )
     size.add_argument(
         "--processes", type=options.positive, metavar="N", help=f"fresh processes (default {DEFAULT})"
     )
-    parser.add_argument("--rounds", type=options.positive, default=60, help="rounds a process (default 60)")
-    parser.add_argument("--seed", type=int, help="of the random order in each round (default: the time)")
-    parser.add_argument("--budget", type=options.seconds, metavar="S", help="stop after about S seconds")
-    parser.add_argument(
-        "--timeout", type=options.seconds, default=60.0, metavar="S", help="of a silent worker (default 60)"
-    )
-    parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
-    parser.add_argument(
-        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs"
-    )
+    options.add_measuring(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="result file (.json or .json.gz)")
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--dry-run", action="store_true", help="vm lane: print QEMU's commands, boot nothing")
     parser.add_argument("--main", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
-    target, journal = _resumed(args) if args.resume else _begun(args)
+    if args.dry_run:
+        print("\n".join(dry_run(args)))
+        return 0
+    target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
-    with progress(args.quiet) as display:
+    with lane(header["metadata"]["lane"]).kept_machine(), progress(args.quiet) as display:
         state = Engine(plan, settings, journal, display).run()
     measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
     if not measured.runs:
@@ -100,18 +100,26 @@ def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
     )
 
 
-def _begun(args: argparse.Namespace) -> tuple[Target, Journal]:
-    """Everything that can be refused is refused here, before anything is measured."""
-    module, extra = lane(args.lane), options.variants(args)
-    chosen = module.main_cases() if args.main else options.selected(args, module, extra)
+def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tuple[Target, Journal]:
+    """Everything that can be refused is refused here, before anything is measured.
+
+    Measured are the `chosen` cases, or those that the arguments select.
+    """
+    module, filters = lane(args.lane), options.filters(args)
+    extra = extra_of(module, args)
+    if chosen is None:
+        chosen = main_cases(module, extra) if args.main else filters.select(module.cases(extra, filters))
+    chosen = list(chosen)
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args, module, chosen)
+    pace = _kept_apart(pace_of(module, extra), module, chosen, args)
+    settings = _settings(args, pace, module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
         **environment.collect(),
+        **module.metadata(),
         "lane": args.lane,
         "command": shlex.join(["rmapbench", *sys.argv[1:]]),
         "seed": settings.seed,
@@ -139,20 +147,25 @@ def _target(output: Path | None) -> Target:
     return Target(directory / "result.json", directory / "journal", directory)
 
 
-def _settings(args: argparse.Namespace, module: ModuleType, chosen: list[Case]) -> Settings:
-    cpus = usable_cpus()
+def _kept_apart(pace: Pace, module: ModuleType, chosen: list[Case], args: argparse.Namespace) -> Pace:
+    """With as few processes at once as the cases need, where the lane knows; what cannot be is refused."""
+    if not hasattr(module, "workers"):
+        return pace
+    most = min(pace.workers, len(usable_cpus()))
+    return dataclasses.replace(pace, workers=module.workers(chosen, most, args.oversubscribe))
+
+
+def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings:
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
-    workers = min(len(cpus), MOST_WORKERS)
-    if hasattr(module, "workers"):  # lanes that can say how many of their processes do not disturb each other
-        workers = module.workers(chosen, workers, args.oversubscribe)
     return Settings(
-        processes=args.processes or DEFAULT,
-        rounds=args.rounds,
+        processes=args.processes or (pace.fast_processes if getattr(args, "fast", False) else pace.processes),
+        rounds=args.rounds or (pace.fast_rounds if getattr(args, "fast", False) else pace.rounds),
         seed=args.seed if args.seed is not None else int(time.time()),
         budget=args.budget,
-        timeout=args.timeout,
-        cpus=tuple(cpus[:workers]),
+        timeout=args.timeout or pace.timeout,
+        warmups=pace.warmups,
+        cpus=tuple(cpus[: pace.workers]),
     )
 
 
@@ -168,9 +181,10 @@ def _chosen(text: str, cpus: list[int]) -> list[int]:
 
 
 def _show(measured: results.Results, target: Target) -> None:
+    from bench.commands.report import verdicts
     from bench.show import report
 
-    print(report.render_text(measured))
+    print(report.render_text(measured, extra=verdicts(measured)))
     written = [target.result]
     if target.charts is not None:
         from bench.show import chart

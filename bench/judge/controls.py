@@ -12,7 +12,7 @@ RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement
 
 @dataclass(frozen=True)
 class Positive:
-    """An arm with locked instructions added, against the arm without them."""
+    """An arm with locked instructions, or memory, added, against the arm without them."""
 
     comparison: Comparison
     true: float  # what the addition costs, as a fraction of the arm's cost
@@ -56,6 +56,9 @@ def controls(samples: Samples) -> dict[Case, Controls]:
 
 def _positive(samples: Samples, case: Case, base: Case) -> Positive | None:
     """None where the file does not say how large the control truly is."""
+    more, nominal = (samples.results.note(case, key) for key in ("extra_pages", "pages"))
+    if more and nominal:
+        return Positive(samples.compare(case, base), float(more) / float(nominal))
     added, pages = (samples.results.note(case, key) for key in ("extra_locked", "pages"))
     yardstick = case.group.but(control="yardstick")
     if not added or not pages or yardstick not in samples:

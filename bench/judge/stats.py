@@ -173,7 +173,7 @@ def median_interval(ordered: np.ndarray) -> Interval | None:
 # Comparing
 
 
-class _Estimate(NamedTuple):
+class Estimate(NamedTuple):
     """Of a log ratio: mean, standard error and degrees of freedom."""
 
     mean: float
@@ -227,30 +227,30 @@ def _mean(logs: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(logs))
 
 
-def estimate_mean(logs: Sequence[float]) -> _Estimate:
+def estimate_mean(logs: Sequence[float]) -> Estimate:
     """Mean of the processes' log ratios."""
     n = len(logs)
     error = float(np.std(logs, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return _Estimate(_mean(logs), error, n - 1)
+    return Estimate(_mean(logs), error, n - 1)
 
 
-def estimate_difference(a: np.ndarray, b: np.ndarray) -> _Estimate:
+def estimate_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     """Difference of the means of two independent sets, with Welch's degrees of freedom."""
     if min(len(a), len(b)) < 2:
-        return _Estimate(_mean(a) - _mean(b), math.nan, math.nan)
+        return Estimate(_mean(a) - _mean(b), math.nan, math.nan)
     va, vb = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
     spread = va**2 / (len(a) - 1) + vb**2 / (len(b) - 1)
     freedom = (va + vb) ** 2 / spread if spread else len(a) + len(b) - 2
-    return _Estimate(_mean(a) - _mean(b), math.sqrt(va + vb), freedom)
+    return Estimate(_mean(a) - _mean(b), math.sqrt(va + vb), freedom)
 
 
-def t_interval(estimate: _Estimate, level: float = LEVEL) -> Interval:
+def t_interval(estimate: Estimate, level: float = LEVEL) -> Interval:
     """Two-sided interval of a ratio from an estimate of its logarithm."""
     reach = float(stdtrit(estimate.freedom, (1 + level) / 2)) * estimate.error
     return Interval(math.exp(estimate.mean - reach), math.exp(estimate.mean + reach))
 
 
-def _deviation(logs: Sequence[float], estimate: _Estimate) -> float:
+def _deviation(logs: Sequence[float], estimate: Estimate) -> float:
     """Standard deviation over processes; unpaired, that of the difference, scaled to one process."""
     return estimate.error * math.sqrt(len(logs) or max(estimate.freedom + 1, 1))
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 from types import ModuleType
+from typing import Any
 
-from bench.errors import one_of
+from bench import options
+from bench.case import Case
+from bench.errors import UsageError, one_of
+from bench.measure.plan import Pace
 
-LANES = {"model": "bench.lanes.model.lane"}
+LANES = {"model": "bench.lanes.model.lane", "live": "bench.lanes.live.lane", "vm": "bench.lanes.vm.lane"}
 
 
 def lane(name: str) -> ModuleType:
@@ -15,3 +20,32 @@ def lane(name: str) -> ModuleType:
     if name not in LANES:
         raise one_of("lane", name, LANES)
     return importlib.import_module(LANES[name])
+
+
+def extra(module: ModuleType, args: argparse.Namespace) -> Any:
+    """What the user adds to the lane: variants, or the kernels of one that boots some."""
+    if hasattr(module, "extra"):
+        return module.extra(args)
+    if getattr(args, "kernel", None) or getattr(args, "accel", None):
+        raise UsageError("--kernel and --accel are for the vm lane; add --lane vm")
+    return options.variants(args)
+
+
+def pace(module: ModuleType, added: Any) -> Pace:
+    """What suits the lane, given what the user added."""
+    return module.pace(added) if hasattr(module, "pace") else module.PACE
+
+
+def main_cases(module: ModuleType, added: Any) -> list[Case]:
+    """What the lane measures if nothing is named."""
+    return module.main_cases(added) if hasattr(module, "extra") else module.main_cases()
+
+
+def dry_run(args: argparse.Namespace) -> list[str]:
+    """The commands that a lane would run."""
+    module = lane(args.lane)
+    if not hasattr(module, "dry_run"):
+        raise UsageError(
+            f"--dry-run: the {args.lane} lane runs no other program; `list` says what it measures"
+        )
+    return module.dry_run(extra(module, args))

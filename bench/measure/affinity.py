@@ -6,13 +6,15 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
 
 ROOT = Path("/")
-PR_SET_PDEATHSIG = 1  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
 
 def parse_cpu_list(text: str) -> list[int]:
@@ -121,3 +123,31 @@ def _migrations(root: Path) -> int:
         return next(int(line.rpartition(":")[2]) for line in lines if line.startswith("se.nr_migrations"))
     except (OSError, ValueError, StopIteration):
         return 0
+
+
+@contextmanager
+def adopt_orphans(*others: int) -> Iterator[None]:
+    """At the end of the block wait for every child of this process but `others`, grandchildren included.
+
+    A worker that is killed takes its own children along, but a little later (see die_with_parent).
+    """
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        while orphans := set(_children()) - set(others):
+            for child in orphans:
+                with suppress(ChildProcessError):
+                    os.waitpid(child, 0)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _children(root: Path = ROOT) -> list[int]:
+    """Process numbers of this process's children."""
+    found = []
+    for path in (root / "proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found

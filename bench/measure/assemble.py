@@ -31,7 +31,10 @@ def assemble(plan: Plan, settings: Settings, state: State, metadata: dict[str, A
             else:
                 facts = _facts(block, column, state.tuning[number][column.arm])
                 loops = int(state.tuning[number][column.arm]["loops"])
-                runs = [_run(p, m, column.position, loops, facts) for p, m in enumerate(processes)]
+                if reason := _lacking(column, processes):
+                    results.failed[column.case] = reason
+                    continue
+                runs = [_run(p, m, column, loops, facts) for p, m in enumerate(processes)]
                 results.runs[Case.parse(column.case)] = runs
     results.metadata["expected_cases"] = sum(len(block.cases) for block in plan.blocks)
     return results
@@ -73,15 +76,26 @@ def _facts(block: Block, column: _Column, tuning: Any) -> dict[str, Any]:
     return {**block.arms[column.arm].spec.get("metadata", {}), **tuning.get("metadata", {}), **special}
 
 
+def _lacking(column: _Column, processes: list[ProcessBlock]) -> str:
+    """Why a case is not to be shown although its arm ran: a round of it has no value. Empty if all have."""
+    for measured in processes:
+        if any(row[column.position] is None for row in measured.rounds):
+            return f"UNMEASURABLE: {_told(column, measured).get('unmeasurable', 'a round has no value')}"
+    return ""
+
+
+def _told(column: _Column, measured: ProcessBlock) -> dict[str, Any]:
+    return dict(measured.told[column.arm][column.place]) if column.arm in measured.told else {}
+
+
 def _run(
-    process: int, measured: ProcessBlock, position: int, loops: int, facts: dict[str, Any]
+    process: int, measured: ProcessBlock, column: _Column, loops: int, facts: dict[str, Any]
 ) -> ProcessRun:
     met: Counter[str] = Counter()
     for moved in measured.met:
         met.update(moved)
     counted = {name: round(count, 6) for name, count in met.items()}
     disturbed = sum("involuntary_switches" in moved for moved in measured.met)
-    values = np.array([row[position] for row in measured.rounds], dtype=float)
-    return ProcessRun(
-        process, values, loops, {**facts, **measured.facts, **counted, "disturbed_rounds": disturbed}
-    )
+    values = np.array([row[column.position] for row in measured.rounds], dtype=float)
+    known = {**facts, **measured.facts, **_told(column, measured)}
+    return ProcessRun(process, values, loops, {**known, **counted, "disturbed_rounds": disturbed})

@@ -44,6 +44,7 @@ class Worker:
     reader: Reader
     stderr: Path
     blocks: set[int]  # not finished yet
+    begun: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     at: tuple[int, int] = (-1, -1)
     ended: bool = False
@@ -71,6 +72,19 @@ class Engine:
                 self._measure(self.settings.processes)
                 self._replace()
         return self.journal.read()
+
+    def more(self, processes: int) -> State:
+        """After run(): measure on until every block has so many processes."""
+        self.settings = dataclasses.replace(self.settings, processes=processes)
+        with self._stoppable():
+            self._measure(processes)
+            self._replace()
+        return self.journal.read()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Is the budget spent, or too little of it left for another process?"""
+        return self._out_of_time() or not self._fits()
 
     def _completed(self, block: int) -> int:
         return sum(measured.complete for measured in self.state.done.get(block, {}).values())
@@ -132,24 +146,25 @@ class Engine:
             if not self.workers:
                 return
             for worker in self._finished():
-                self.durations.append(time.monotonic() - self.started)
+                self.durations.append(time.monotonic() - worker.begun)
                 self._bury(worker)
             self.progress.update(stage, sum(self.done.values()), total)
 
     def _replace(self) -> None:
         """Measure a block once more for every process whose rounds the yardstick drop rule took away."""
-        for block, lost in self._disturbed().items():
-            self.done[block] = min(self.done[block], self.settings.processes) - lost
+        for block, usable in self._undisturbed().items():
+            self.done[block] = usable
         self._measure(self.settings.processes, "measure again what was disturbed")
 
-    def _disturbed(self) -> dict[int, int]:
-        lost = {}
+    def _undisturbed(self) -> dict[int, int]:
+        """Of every block that has a yardstick, the processes with enough quiet rounds."""
+        usable = {}
         for number, measured in self.journal.read().done.items():
             column = yardstick_column(self.plan, number)
             if column is not None:
                 rows = [[row[column] for row in m.rounds] for m in measured.values() if m.complete]
-                lost[number] = sum(sum(kept) < MIN_ROUNDS for kept in kept_rounds(rows))
-        return {block: count for block, count in lost.items() if count}
+                usable[number] = sum(sum(kept) >= MIN_ROUNDS for kept in kept_rounds(rows))
+        return usable
 
     # What is left to do
 
@@ -184,7 +199,8 @@ class Engine:
             "mode": mode, "cpu": cpu, "blocks": blocks, "number": self.number, "out": str(out),
             "plan": dataclasses.asdict(self.plan), "skip": list(self.state.failed),
             "tuning": self.state.tuning, "rounds": self.settings.rounds, "seed": self.settings.seed,
-            "batch_ns": self.settings.batch_ns, "parent": os.getpid(), **more,
+            "batch_ns": self.settings.batch_ns, "warmups": self.settings.warmups,
+            "timeout": self.settings.timeout, "parent": os.getpid(), **more,
         }  # fmt: skip
         stderr = out.with_suffix(".err")
         with stderr.open("wb") as errors:

@@ -2,7 +2,8 @@
 
 `plan.json` says what is measured; every worker appends records to a file of its own, one JSON line each:
 ["tuning", block, [...]], ["at", block, arm], ["failed", block, arm, reason],
-["facts", {...}], ["round", block, [values], {counters that moved}], ["done", block, {facts of the process}],
+["facts", {...}], ["round", block, [values], {counters that moved}], ["told", block, arm, [{...} a case]],
+["done", block, {facts of the process}],
 ["end"].
 Half a line at the end of a file is ignored.
 """
@@ -57,10 +58,11 @@ class Reader:
 
 @dataclass
 class ProcessBlock:
-    """What one process measured of one block: values and what it met, by round."""
+    """What one process measured of one block: values and what it met by round, what arms told in the end."""
 
     rounds: list[list[float | None]] = field(default_factory=list)
     met: list[dict[str, float]] = field(default_factory=list)
+    told: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # arm -> facts by case
     facts: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
 
@@ -138,11 +140,13 @@ class Journal:
                 state.facts.update(rest[0])
             elif kind == "failed":
                 state.failed[rest[0], rest[1]] = rest[2]
-            elif kind in ("round", "done"):
+            elif kind in ("round", "told", "done"):
                 measured = state.done.setdefault(rest[0], {}).setdefault(number, ProcessBlock())
                 if kind == "round":
                     measured.rounds.append(rest[1])
                     measured.met.append(rest[2])
+                elif kind == "told":
+                    measured.told[rest[1]] = rest[2]
                 else:
                     measured.facts, measured.complete = rest[1], True
 

@@ -55,6 +55,19 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """What suits a lane where the command line does not say."""
+
+    rounds: int = 60  # a process
+    fast_rounds: int = 60  # with --fast
+    warmups: int = 2
+    timeout: float = 60.0
+    workers: int = 2  # at once
+    processes: int = 8  # DEFAULT
+    fast_processes: int = 5  # FAST
+
+
+@dataclass(frozen=True)
 class Settings:
     """How much is measured (measurement.md section 2)."""
 
@@ -64,6 +77,7 @@ class Settings:
     seed: int = 1
     budget: float | None = None  # seconds; processes that do not fit are left out
     timeout: float = 60.0  # seconds without a sign of life after which a worker is taken for hung
+    warmups: int = 2  # rounds of a process run and thrown away before the first one counts
     cpus: tuple[int, ...] = field(default=(0,))
 
 

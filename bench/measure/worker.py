@@ -20,14 +20,15 @@ from bench.measure.affinity import Counters, die_with_parent, pin
 from bench.measure.journal import Writer
 from bench.measure.plan import Block, Plan
 
-HOUSEKEEPING = 2  # rounds run and thrown away before the first one counts
-
 
 class Timed(Protocol):
-    """An arm ready to run: `run` times one batch and gives seconds per base page for each case."""
+    """An arm ready to run: `run` times one batch and gives seconds per base page for each case.
 
-    def run(self) -> tuple[float, ...]:
-        """Time one batch."""
+    An arm may also have `told()`: for each case what to keep of this process, once all rounds are over.
+    """
+
+    def run(self) -> tuple[float | None, ...]:
+        """Time one batch; None for a case that has no value."""
         ...
 
     def verify(self) -> None:
@@ -36,7 +37,11 @@ class Timed(Protocol):
 
 
 class Session(Protocol):
-    """What a lane's `open_session(setup)` returns."""
+    """What a lane's `open_session(setup)` returns.
+
+    One that cannot run an arm by itself has `measure(plan, job, write)`, which appends the records of all
+    the job's blocks (see bench.measure.journal).
+    """
 
     def build(self, part: int, parts: int) -> None:
         """Compile one part of what the plan needs."""
@@ -105,6 +110,9 @@ def _calibrate_block(
 
 
 def _measure(session: Session, plan: Plan, job: dict[str, Any], write: Writer) -> None:
+    if whole := getattr(session, "measure", None):
+        whole(plan, job, write)
+        return
     for number in job["blocks"]:
         _measure_block(session, plan.blocks[number], number, job, write)
 
@@ -113,7 +121,7 @@ def _measure_block(session: Session, block: Block, number: int, job: dict[str, A
     arms = _ready_arms(session, block, number, job, write)
     rng = random.Random(f"{job['seed']}/{job['number']}/{number}")
     write("at", number, -1)
-    for turn in range(-HOUSEKEEPING, job["rounds"]):
+    for turn in range(-job["warmups"], job["rounds"]):
         before = Counters.now(job["cpu"])
         values = _round(block, number, arms, rng, write)
         met = dataclasses.asdict(Counters.now(job["cpu"]) - before)
@@ -121,6 +129,8 @@ def _measure_block(session: Session, block: Block, number: int, job: dict[str, A
             write("round", number, values, {name: count for name, count in met.items() if count})
     for index, arm in arms.items():
         _guarded(arm.verify, number, index, write)
+        if told := getattr(arm, "told", None):
+            write("told", number, index, told())
     write("done", number, session.process_facts())
 
 
@@ -142,7 +152,7 @@ def _round(
     """Every arm once, in random order; values in the order of the plan, to six digits (None: none)."""
     order = list(arms)
     rng.shuffle(order)
-    timed: dict[int, tuple[float, ...]] = {}
+    timed: dict[int, tuple[float | None, ...]] = {}
     for index in order:
         got = _guarded(arms[index].run, number, index, write)
         if got is None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.case import Filters
 from bench.errors import UsageError
 from bench.results import Results
+from bench.show.chart_kernels import kernels_chart
 from bench.show.chart_order import cost_chart, ratio_chart
 from bench.show.chart_published import published_chart
 from bench.show.chart_sizes import memory_chart, threads_chart
@@ -24,6 +25,7 @@ CHARTS: dict[str, Chart] = {
     "memory": memory_chart,
     "threads": threads_chart,
     "published": published_chart,
+    "kernels": kernels_chart,
 }
 FORMATS = ("png", "svg")
 

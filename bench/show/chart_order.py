@@ -22,6 +22,7 @@ from bench.show.chart_style import (
     style_of_path,
     style_of_variant,
 )
+from bench.show.figures import Figures
 from bench.show.report import selected
 from bench.show.rows import Row, Subject, rows_of, subjects
 from bench.show.table import interval, percent
@@ -95,7 +96,7 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
     measured = {row.order: row.comparison for row in rows if row.per_page and row.batched and row.comparison}
     same = [row.order for row in rows if row.same_code]
     ratios = {**dict.fromkeys(same, 1.0), **{order: found.ratio for order, found in measured.items()}}
-    _line(axes, style, ratios, same, variant)
+    _line(axes, style, ratios, same, variant or "batched / per-page")
     _ribbon(axes, style, {order: found.interval for order, found in measured.items()})
 
 
@@ -152,4 +153,4 @@ def _cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
         _line(axes, style, points, same if path == "ptes" else (), style.label)
         _ribbon(axes, style, {order: cost.interval for order, cost in costs.items()}, 1e9)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
-    axes.set_ylabel("ns a page")
+    axes.set_ylabel(Figures(samples).unit)

@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
+from bench.show.figures import Figures
 from bench.show.rows import Subject, is_plain, rank, variant_of
 from bench.show.table import NONE, percent
 
@@ -23,7 +24,7 @@ LEAST_SPAN = 0.06  # of the figures themselves: less than that is not worth a wh
 
 def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
     """A panel a call, a row a variant, a point a path; UsageError if nothing was measured at `order`."""
-    plain = [case for case in results.runs if is_plain(case)]
+    plain = [case for case in results.runs if is_plain(case) and variant_of(case)]
     chosen = [case for case in (filters.select(plain) if filters else plain) if case.order == order]
     if not chosen:
         raise UsageError(
@@ -59,7 +60,7 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequen
     axes.tick_params(labelleft=spec is None or spec.is_first_col())
     axes.set_ylim(len(variants) - 0.5, -0.5)
     _at_least_wide(axes)
-    axes.set_xlabel("ns a page")
+    axes.set_xlabel(Figures(samples).unit)
 
 
 def _at_least_wide(axes: Axes) -> None:
@@ -85,7 +86,7 @@ def _point(axes: Axes, samples: Samples, case: Case, y: float) -> None:
 
 def _change(samples: Samples, case: Case) -> str:
     """Against the base variant on the same path; a dash where there is none."""
-    other = case.but(variant=samples.results.note(case, "base") or None)
+    other = case.of_other(str(samples.results.note(case, "base") or ""))
     if other == case or other not in samples:
         return NONE
     return percent(samples.compare(case, other).change)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from bench.case import Case
 from bench.judge.controls import Controls, Positive
 from bench.judge.stats import Comparison, Samples
+from bench.show.figures import Figures
 from bench.show.rows import EMPTY, Row
-from bench.show.table import interval, nanoseconds, percent, size
+from bench.show.table import interval, percent, size
 
 PATHS = {"pte": "per-page", "ptes": "batched"}  # other paths are called what they are
 
@@ -64,8 +65,9 @@ def _empty(samples: Samples, groups: Sequence[Case]) -> list[str]:
 
 def _empty_at(samples: Samples, group: Case) -> str:
     cases = [group.but(variant=EMPTY, path=path) for path in ("pte", "ptes", "pmd", "folio")]
+    plain = Figures(samples).plain
     costs = [
-        f"{PATHS.get(case.get('path'), case.get('path'))} {nanoseconds(samples.summary(case).value)}"
+        f"{PATHS.get(case.get('path'), case.get('path'))} {plain(samples.summary(case).value)}"
         for case in cases
         if case in samples
     ]

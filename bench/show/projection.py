@@ -9,10 +9,11 @@ from bench.case import KEYS, Case, Filters, natural
 from bench.errors import UsageError, one_of
 from bench.judge.stats import Comparison, Samples
 from bench.results import Results
+from bench.show.figures import Figures
 from bench.show.report import selected
 from bench.show.rows import is_plain
 from bench.show.rows import rank as variant_rank
-from bench.show.table import NONE, Table, interval, nanoseconds, percent, size
+from bench.show.table import NONE, Table, interval, percent, size
 
 PATHS = ("pte", "ptes", "pmd", "folio", "default")  # columns in this order
 MOST_NAMED = 2  # cases named in a footnote; of more it says how many
@@ -49,7 +50,10 @@ def render_projection(
     axes = Axes(rows, columns, _base(base, cases, valid))
     rest = [key for key in valid if key not in (*rows, *columns)]
     samples = Samples(results)
-    tables = [_table(samples, title, group, axes) for title, group in _split(cases, rest).items()]
+    tables = [
+        _table(samples, title, group, axes)
+        for title, group in _split(cases, rest, Figures(samples).explained).items()
+    ]
     return "\n".join(table.markdown() if markdown else table.text() for table in tables)
 
 
@@ -89,14 +93,14 @@ def _place(case: Case, keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_value(case, key) for key in keys)
 
 
-def _split(cases: Iterable[Case], keys: list[str]) -> dict[str, list[Case]]:
+def _split(cases: Iterable[Case], keys: list[str], unit: str) -> dict[str, list[Case]]:
     """Cases by the values of `keys`, in words that make a table's title."""
     found: dict[str, list[Case]] = {}
     for case in cases:
         words = [
             case.op if key == "op" else f"{key}={_value(case, key)}" for key in keys if _value(case, key)
         ]
-        found.setdefault(f"{case.level}: {' '.join(words)}, ns a page", []).append(case)
+        found.setdefault(f"{case.level}: {' '.join(words)}, {unit}", []).append(case)
     return found
 
 
@@ -145,7 +149,7 @@ def _compared(samples: Samples, case: Case, base: tuple[str, str] | None) -> Com
 
 
 def _cells(samples: Samples, case: Case | None, found: Comparison | None, with_base: bool) -> list[str]:
-    cost = nanoseconds(samples.summary(case).value) if case else NONE
+    cost = Figures(samples).cell(samples.summary(case)) if case else NONE
     if not with_base:
         return [cost]
     if found is None:

@@ -10,9 +10,11 @@ from bench.errors import UsageError
 from bench.judge.controls import controls
 from bench.judge.stats import Samples
 from bench.results import Results
+from bench.show.figures import Figures
 from bench.show.footnotes import footnotes
+from bench.show.live_notes import RUNNING, live_notes
 from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
-from bench.show.table import NONE, WIDTH, Table, interval, nanoseconds, percent, wrap
+from bench.show.table import NONE, WIDTH, Table, interval, percent, wrap
 
 MOST_FAILED = 10  # failed cases listed
 
@@ -88,36 +90,46 @@ def selected(results: Results, filters: Filters | None, paths_named: bool = Fals
 
 
 def _tables(samples: Samples, sections: Sequence[Section], extra: Sequence[Column]) -> list[Table]:
-    found = controls(samples)
+    found, figures = controls(samples), Figures(samples)
     tables = []
     for section in sections:
-        table = _paired_table(section, extra) if section.paired else _base_table(section, extra)
+        make = _paired_table if section.paired else _base_table
+        table = make(section, extra, figures)
         notes = (*table.notes, *footnotes(samples, found, section.rows))
+        if section.subject.family.level in RUNNING:
+            notes += tuple(live_notes(samples, section.rows))
         tables.append(replace(table, notes=notes))
     return tables
 
 
-def _paired_table(section: Section, extra: Sequence[Column]) -> Table:
+def _paired_table(section: Section, extra: Sequence[Column], figures: Figures) -> Table:
     """Batched against per-page; rows that have one of them only say what they are compared with."""
-    said = f"{section.subject.name}, {section.subject.variant}: per-page and batched, ns a page"
+    said = f"{section.subject.title}: per-page and batched, {figures.explained}"
     header = ("folio", "per-page", "batched", "change", "95 % interval", *(c.title for c in extra), "")
     rows = []
     for row in section.rows:
-        batched = "same code" if row.same_code else _cost(row.batched)
+        batched = "same code" if row.same_code else figures.cell(row.batched)
         against = f"vs {row.base}" if row.base else ""
-        cells = (row.label, _cost(row.per_page), batched, *_change(row), *(c.cell(row) for c in extra))
+        cells = (row.label, figures.cell(row.per_page), batched, *_change(row), *(c.cell(row) for c in extra))
         rows.append((*cells, against))
     return _fitted(Table(said, header, tuple(rows)))
 
 
-def _base_table(section: Section, extra: Sequence[Column]) -> Table:
+def _base_table(section: Section, extra: Sequence[Column], figures: Figures) -> Table:
     """The variant against its base, where a call has one path only."""
     base = next((row.base for row in section.rows if row.base), "")
     against = f" against {base}" if base else ""
-    said = f"{section.subject.name}: {section.subject.variant}{against}, ns a page"
+    variant = f" {section.subject.variant}" if section.subject.variant else ""
+    said = f"{section.subject.name}:{variant}{against}, {figures.explained}"
     header = ("folio", "base", "this", "change", "95 % interval", *(c.title for c in extra))
     rows = [
-        (row.label, _cost(row.base_value), _cost(row.value), *_change(row), *(c.cell(row) for c in extra))
+        (
+            row.label,
+            figures.cell(row.base_value),
+            figures.cell(row.value),
+            *_change(row),
+            *(c.cell(row) for c in extra),
+        )
         for row in section.rows
     ]
     return Table(said, header, tuple(rows))
@@ -132,10 +144,6 @@ def _fitted(table: Table) -> Table:
         return table
     starred = tuple((*row[:-1], "*" if row[-1] else "") for row in table.rows)
     return replace(table, rows=starred, notes=(f"* change of the variant {', '.join(named)}",))
-
-
-def _cost(summary: object) -> str:
-    return NONE if summary is None else nanoseconds(summary.value)  # type: ignore[attr-defined]
 
 
 def _change(row: Row) -> tuple[str, str]:
@@ -158,7 +166,8 @@ def _summary(sections: Sequence[Section]) -> list[str]:
 
 
 def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str:
-    what = f"order 0, {variant} against {base}" if base else f"order 0, {variant}, batched against per-page"
+    named = f", {variant}" if variant else ""
+    what = f"order 0{named} against {base}" if base else f"order 0{named}, batched against per-page"
     low, high = min(changes), max(changes)
     if len(changes) == 1:
         return f"{what}: {percent(low[0])} ({low[1]})"

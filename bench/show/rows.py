@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from bench.case import Case, natural
+from bench.case import Case
+from bench.judge.generations import (  # noqa: F401 - others ask here
+    EMPTY,
+    GENERATIONS,
+    is_plain,
+    rank,
+    shown_by_default,
+    variant_of,
+)
 from bench.judge.stats import Comparison, Samples, Summary
 from bench.show.table import size
 
-# Oldest first; what is not among them is a user's variant. The last is an option, not the default kernel.
-GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
-OPTIONAL = GENERATIONS[-1:]
 PAIR = ("pte", "ptes")
-EMPTY = "_empty"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class Subject:
         more = [f"{key}={value}" for key, value in self.family.keys if key not in ("kind", "state")]
         words = ", ".join(rest + more)
         return self.family.op + (f" ({words})" if words else "")
+
+    @property
+    def title(self) -> str:
+        """The call and, if it has one, its variant."""
+        return f"{self.name}, {self.variant}" if self.variant else self.name
 
 
 @dataclass(frozen=True)
@@ -50,30 +59,6 @@ class Row:
     def value(self) -> Summary | None:
         """The cost of what is judged."""
         return self.batched or self.per_page
-
-
-def is_plain(case: Case) -> bool:
-    """Is it neither a control nor the cost of calling?"""
-    return not case.get("control") and case.get("variant") != EMPTY
-
-
-def variant_of(case: Case) -> str:
-    """The implementation: a variant of the model, a kernel of the vm lane."""
-    return case.get("variant") or case.get("kernel")
-
-
-def rank(variant: str) -> tuple[int, tuple[object, ...]]:
-    """Sort key: generations by age, then users' variants and kernels by name."""
-    known = GENERATIONS.index(variant) if variant in GENERATIONS else len(GENERATIONS)
-    return known, natural(variant)
-
-
-def shown_by_default(variants: Iterable[str]) -> list[str]:
-    """The newest generation present (an optional one only if there is no other), and every user's variant."""
-    ordered = sorted(set(variants), key=rank)
-    generations = [v for v in ordered if v in GENERATIONS]
-    newest = [v for v in generations if v not in OPTIONAL] or generations
-    return newest[-1:] + [v for v in ordered if v not in GENERATIONS]
 
 
 def subjects(cases: Iterable[Case]) -> dict[Subject, list[Case]]:
@@ -114,7 +99,7 @@ def _pair_row(samples: Samples, pair: dict[str, Case]) -> Row:
 def _single_row(samples: Samples, case: Case) -> Row:
     """The variant against the one it is based on."""
     base = str(samples.results.note(case, "base") or "")
-    other = case.but(variant=base or None)
+    other = case.of_other(base)
     compared = samples.compare(case, other) if base and other in samples and other != case else None
     against = samples.summary(other) if compared else None
     label = f"{size(case.order)} {_mapping(case)}".strip()

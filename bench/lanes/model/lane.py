@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from bench.case import Case, Filters, natural
+from bench.case import ALL, Case, Filters, natural
 from bench.errors import UsageError, one_of
 from bench.lanes.model import checks, processes, scenario_plan, sizes
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import path_used
-from bench.measure.plan import Arm, Block, Plan
+from bench.measure.plan import Arm, Block, Pace, Plan
 from kernels import variants
 from kernels.calls import resolve
 from kernels.mm_types import HPAGE_PMD_ORDER
@@ -20,6 +21,7 @@ from kernels.variants import VariantFile
 SESSION = "bench.lanes.model.session"
 Extra = Mapping[str, Path]
 EMPTY = "_empty"
+PACE = Pace()  # two workers at once were found not to disturb each other
 
 
 def found(extra: Extra) -> dict[str, VariantFile]:
@@ -30,10 +32,9 @@ def found(extra: Extra) -> dict[str, VariantFile]:
         raise UsageError(str(error)) from None
 
 
-def cases(extra: Extra, filters: Filters | None = None) -> list[Case]:
+def cases(extra: Extra, filters: Filters = ALL) -> list[Case]:
     """Every case of every variant, and those that filters make; no control, no `_empty`."""
-    files = found(extra).values()
-    return [*call_cases(extra), *scenario_plan.cases(files, filters)]
+    return [*call_cases(extra), *scenario_plan.cases(found(extra).values(), filters)]
 
 
 def call_cases(extra: Extra) -> list[Case]:
@@ -102,6 +103,26 @@ def inverse_case(file: VariantFile, family: Family, path: str, order: int) -> Ca
     if family.inverse is None or path_used(file, family.inverse, path, order) != path:
         return None
     return family.inverse_case(file.name, path, order)
+
+
+def notes(chosen: list[Case]) -> list[str]:
+    """What `list` says beside the names of these cases: nothing."""
+    return []
+
+
+def metadata() -> dict[str, str]:
+    """What is kept about a run beside the machine: nothing."""
+    return {}
+
+
+def kept_machine() -> AbstractContextManager[None]:
+    """Around measuring: this lane changes nothing about the machine."""
+    return nullcontext()
+
+
+def cpus(usable: list[int]) -> list[int]:
+    """The CPUs to measure on, best first."""
+    return usable
 
 
 # From cases to blocks

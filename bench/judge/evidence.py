@@ -1,0 +1,91 @@
+"""Evidence: what a pair's samples say about its margin, within one run or between two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.judge.flags import flags
+from bench.judge.pairs import Pair
+from bench.judge.policy import Margin
+from bench.judge.stats import (
+    Comparison,
+    Estimate,
+    Note,
+    Samples,
+    estimate_difference,
+    estimate_mean,
+    paired_logs,
+    t_interval,
+)
+from bench.judge.stats_rank import attainable_p
+from bench.judge.verdict import ALPHA, Claims
+
+FLOOR = 0.05e-9  # seconds a page: what no code placement and no clock tells from nothing
+CLOCK_STEPS = 3  # a batch
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A comparison, the estimate behind it, its tests against the margin, and what casts doubt on it."""
+
+    pair: Pair
+    margin: Margin
+    comparison: Comparison
+    estimate: Estimate
+    tests: Claims
+    doubts: tuple[Note, ...]
+    processes: int
+
+    @property
+    def limit(self) -> float:
+        """The margin as a log ratio."""
+        return math.log1p(self.margin.value)
+
+    @property
+    def usable(self) -> bool:
+        """Are there processes enough for ranks to reach the level of the tests?"""
+        return attainable_p(self.processes) <= ALPHA
+
+
+def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
+    """Of a pair in one run; None if a side of it is missing."""
+    if pair.case not in samples or pair.base not in samples:
+        return None
+    margin = above_floor(samples, pair, margin)
+    limit = math.log1p(margin.value)
+    found = samples.compare(pair.case, pair.base)
+    logs = tuple(paired_logs(samples[pair.case], samples[pair.base]).values())
+    estimate = estimate_mean(logs or found.log_ratios)
+    tests = Claims.of(estimate, logs, limit, limit)
+    doubts = tuple(flags(samples, pair, limit))
+    return Evidence(pair, margin, found, estimate, tests, doubts, len(logs))
+
+
+def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evidence | None:
+    """Of how a pair's ratio differs from the one it had in an older run; None if that lacks it."""
+    new, before = within(samples, pair, margin), within(old, pair, margin)
+    if new is None or before is None:
+        return None
+    logs, other = new.comparison.log_ratios, before.comparison.log_ratios
+    estimate = estimate_difference(np.asarray(logs), np.asarray(other))
+    processes = min(new.processes, before.processes)
+    interval = t_interval(estimate) if attainable_p(processes) <= ALPHA else None
+    found = replace(
+        new.comparison, ratio=math.exp(estimate.mean), interval=interval,
+        sd=estimate.error * math.sqrt(processes), notes=(*new.comparison.notes, *before.comparison.notes),
+    )  # fmt: skip
+    tests = Claims.of_two(estimate, logs, other, new.limit, new.limit)
+    doubts = (*new.doubts, *before.doubts)
+    return replace(new, comparison=found, estimate=estimate, tests=tests, doubts=doubts, processes=processes)
+
+
+def above_floor(samples: Samples, pair: Pair, margin: Margin) -> Margin:
+    """The margin, or the absolute floor as a part of the base where that is more."""
+    run = samples.results.runs[pair.base][0]
+    step = float(samples.results.metadata.get("clock_step_ns", 1)) * 1e-9
+    steps = CLOCK_STEPS * step / (run.loops * float(run.metadata.get("pages", 1)))
+    least = max(FLOOR, steps) / samples.summary(pair.base).value
+    return margin if least <= margin.value else Margin(least, "the absolute floor")

@@ -1,0 +1,84 @@
+"""Flags: reasons to doubt that a difference, though it is there, is the code's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bench.judge.pairs import Pair
+from bench.judge.stats import Estimate, Note, Sample, Samples, paired_logs
+from bench.judge.stats_margin import ALPHA, p_below
+
+
+def flags(samples: Samples, pair: Pair, margin: float) -> list[Note]:
+    """STATE, SHAPE and LAYOUT, where they apply; `margin` is of the log ratio."""
+    sample, base = samples[pair.case], samples[pair.base]
+    found = [state(sample, base, margin), layout(samples, pair, margin)]
+    if pair.case.meaning("threads") == "1":  # contended atomics have no meaningful minimum
+        found.append(shape(sample, base, margin))
+    return [note for note in found if note]
+
+
+def state(sample: Sample, base: Sample, margin: float) -> Note | None:
+    """Does the estimate depend on leaving out the rounds in which the machine was disturbed?"""
+    kept, every = paired_logs(sample, base), paired_logs(sample, base, dropping=False)
+    if not kept or not every:
+        return None
+    text = "the machine's other work matters: figures with the disturbed rounds differ"
+    return _differing("STATE", text, float(np.mean(list(every.values()))), kept, margin)
+
+
+def shape(sample: Sample, base: Sample, margin: float) -> Note | None:
+    """Do the quickest rounds tell of another difference than the median round?"""
+    logs = paired_logs(sample, base)
+    least = [math.log(_quickest(sample, process) / _quickest(base, process)) for process in logs]
+    if not least:
+        return None
+    text = "the quickest rounds tell another difference than the usual ones"
+    return _differing("SHAPE", text, float(np.mean(least)), logs, margin)
+
+
+def _quickest(sample: Sample, process: int) -> float:
+    return float(np.min(sample.values[process][sample.kept[process]]))
+
+
+def _differing(word: str, text: str, other: float, logs: dict[int, float], margin: float) -> Note | None:
+    estimate = float(np.mean(list(logs.values())))
+    if abs(other - estimate) <= margin:
+        return None
+    return Note(word, text, f"{math.expm1(other):+.1%} for {math.expm1(estimate):+.1%}")
+
+
+def layout(samples: Samples, pair: Pair, margin: float) -> Note | None:
+    """Is the difference beyond the margin at some code placements, and shown to be within it at others?
+
+    Processes say at which placement they ran in their metadata; files that have one placement say nothing.
+    """
+    placed = list(_by_placement(samples, pair))
+    if len(placed) < 2:
+        return None
+    estimates = _pooled(placed)
+    within = [p_below(estimate, margin) <= ALPHA for estimate in estimates]
+    if not any(within) or not any(estimate.mean > margin for estimate in estimates):
+        return None
+    text = "the difference is there at some placements of the code only"
+    return Note("LAYOUT", text, f"{within.count(False)} of {len(within)}")
+
+
+def _pooled(placed: Sequence[Sequence[float]]) -> list[Estimate]:
+    """An estimate a placement, with the spread that processes have within placements."""
+    freedom = sum(len(logs) - 1 for logs in placed)
+    squares = sum(float(np.var(logs)) * len(logs) for logs in placed)
+    deviation = math.sqrt(squares / freedom)
+    return [Estimate(float(np.mean(logs)), deviation / math.sqrt(len(logs)), freedom) for logs in placed]
+
+
+def _by_placement(samples: Samples, pair: Pair) -> Iterator[list[float]]:
+    logs = paired_logs(samples[pair.case], samples[pair.base])
+    placed: dict[object, list[float]] = {}
+    for run in samples.results.runs[pair.case]:
+        if run.process in logs:
+            placed.setdefault(run.metadata.get("placement"), []).append(logs[run.process])
+    yield from (found for found in placed.values() if len(found) > 1)

@@ -1,0 +1,36 @@
+"""Generations of the kernel's rmap code and how they are told from users' variants; which are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.case import Case, natural
+
+# Oldest first; what is not among them is a user's variant. The last is an option, not the default kernel.
+GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
+OPTIONAL = GENERATIONS[-1:]
+EMPTY = "_empty"
+
+
+def is_plain(case: Case) -> bool:
+    """Is it neither a control nor the cost of calling?"""
+    return not case.get("control") and case.get("variant") != EMPTY
+
+
+def variant_of(case: Case) -> str:
+    """The implementation: a variant of the model, a kernel of the vm lane."""
+    return case.get("variant") or case.get("kernel")
+
+
+def rank(variant: str) -> tuple[int, tuple[object, ...]]:
+    """Sort key: generations by age, then users' variants and kernels by name."""
+    known = GENERATIONS.index(variant) if variant in GENERATIONS else len(GENERATIONS)
+    return known, natural(variant)
+
+
+def shown_by_default(variants: Iterable[str]) -> list[str]:
+    """The newest generation present (an optional one only if there is no other), and every user's variant."""
+    ordered = sorted(set(variants), key=rank)
+    generations = [v for v in ordered if v in GENERATIONS]
+    newest = [v for v in generations if v not in OPTIONAL] or generations
+    return newest[-1:] + [v for v in ordered if v not in GENERATIONS]

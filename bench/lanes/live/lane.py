@@ -1,0 +1,172 @@
+"""The live lane: the kernel this machine runs, driven through fork, munmap and others, at each folio size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.case import ALL, Case, Filters
+from bench.errors import LaneUnavailable, UsageError
+from bench.lanes.live import settings
+from bench.lanes.live.catalogue import FAMILIES, Family, Operation, format_memory, parse_memory
+from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.process import hello
+from bench.measure.plan import Arm, Block, Pace, Plan
+
+SESSION = "bench.lanes.live.session"
+# A value takes seconds, because its memory is filled first; one worker, because it takes the memory and the
+# priority. What disturbs is not seen by a yardstick: it would be over before it began.
+PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
+BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
+
+
+@cache
+def machine() -> Machine:
+    """This machine."""
+    said = hello()
+    return Machine(
+        write_protection=said["no_write_protection"],
+        shmem_write_protection=said["no_write_protection_shmem"],
+    )
+
+
+def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
+    """Every case this machine can measure, with the memory that the filters name or the default."""
+    if extra:
+        raise _no_variants()
+    here = machine()
+    amounts = filters.values("memory") or (format_memory(here.default_memory()),)
+    for text in amounts:
+        parse_memory(text)
+    found = [
+        family.case(operation, path, order, text)
+        for text in dict.fromkeys(amounts)
+        for family, operation, path, order in _existing(here)
+    ]
+    if not found:
+        raise LaneUnavailable(f"nothing can be measured here: {'; '.join(here.remedies())}")
+    return found
+
+
+def describe_variants(extra: dict[str, Path]) -> list[str]:
+    """There are none."""
+    raise _no_variants()
+
+
+def _no_variants() -> UsageError:
+    return UsageError("the live lane measures the running kernel; variants are the model's")
+
+
+def main_cases() -> list[Case]:
+    """What is measured if nothing is named."""
+    return cases({})
+
+
+def _existing(here: Machine) -> Iterator[tuple[Family, Operation, str, int]]:
+    for family in FAMILIES:
+        orders = here.orders(family.kind)
+        for operation in family.operations:
+            for path in operation.paths:
+                if not here.lacks(family, operation, path):
+                    yield from (
+                        (family, operation, path, order) for order in orders if operation.has(path, order)
+                    )
+
+
+def notes(chosen: list[Case]) -> list[str]:
+    """For `list`: the rmap calls of each operation, and what is skipped here, with what would give it."""
+    ops = {(case.op, case.meaning("kind")) for case in chosen}
+    lines = []
+    for family in FAMILIES:
+        for operation in family.operations:
+            if (operation.name, family.kind) in ops:
+                calls = ", ".join(operation.calls) or "no rmap call"
+                lines.append(f"{operation.name} ({family.kind}): {calls}")
+    return lines + [f"skipped: {reason}" for reason in skipped()]
+
+
+def skipped() -> list[str]:
+    """What this machine cannot measure, and why."""
+    here = machine()
+    found = []
+    for family in FAMILIES:
+        for operation in family.operations:
+            reasons = {here.lacks(family, operation, p) for p in operation.paths if p not in ("pte", "ptes")}
+            if reasons and "" not in reasons:
+                found.append(f"{operation.name} ({family.kind}): {reasons.pop()}")
+    return found + here.remedies()
+
+
+def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
+    """A block for each family, order and amount of memory: an arm a path, and the two controls."""
+    here, wanted = machine(), {case.name for case in chosen}
+    amounts = dict.fromkeys(case.get("memory") for case in chosen)
+    blocks = [
+        block
+        for memory in amounts
+        for family in FAMILIES
+        for order in here.orders(family.kind)
+        if (block := _block(family, order, memory, wanted))
+    ]
+    select = {kind: kind == "hugetlb" or here.may_choose(kind) for kind in ("anon", "shmem", "hugetlb")}
+    return Plan(SESSION, {"select": select}, tuple(blocks))
+
+
+def _block(family: Family, order: int, memory: str, wanted: set[str]) -> Block | None:
+    paths = dict.fromkeys(path for operation in family.operations for path in operation.paths)
+    arms = [arm for path in paths if (arm := _arm(family, path, order, memory, wanted))]
+    if not arms:
+        return None
+    return Block(f"{family.name}/order={order}/memory={memory}", (*arms, *_controls(arms)))
+
+
+def _arm(family: Family, path: str, order: int, memory: str, wanted: set[str]) -> Arm | None:
+    """The memory of a path and those of its operations that are wanted."""
+    chosen = [(family.case(o, path, order, memory).name, o) for o in family.chosen(path, order)]
+    chosen = [(name, operation) for name, operation in chosen if name in wanted]
+    if not chosen:
+        return None
+    spec: dict[str, Any] = {
+        "role": "case", "kind": family.kind, "memory": family.memory, "copies": family.copies, "path": path,
+        "order": order, "shared": family.shared, "bytes": parse_memory(memory),
+        "ops": [operation.name for _, operation in chosen],
+    }  # fmt: skip
+    return Arm(tuple(name for name, _ in chosen), spec)
+
+
+def _controls(arms: list[Arm]) -> list[Arm]:
+    """The same arm measured twice, and the same arm over a memory 1/32 larger."""
+    base = min(arms, key=lambda arm: BASES.index(arm.spec["path"]) if arm.spec["path"] in BASES else 9)
+    return [
+        Arm(
+            tuple(Case.parse(case).but(control=role).name for case in base.cases if case),
+            {**base.spec, "role": role},
+        )
+        for role in ("twin", "positive")
+    ]
+
+
+def prepare(chosen: list[Case], extra: dict[str, Path]) -> None:
+    """Refuse more memory than there is, before anything is measured: never the out-of-memory killer."""
+    copies = {operation.name: family.copies for family in FAMILIES for operation in family.operations}
+    for case in chosen:
+        if lacking := fits(machine(), parse_memory(case.get("memory")), copies[case.op]):
+            raise UsageError(f"{case.name}: {lacking}")
+
+
+def metadata() -> dict[str, str]:
+    """What is kept about a run beside the machine."""
+    return {"skipped": "; ".join(skipped())}
+
+
+def kept_machine() -> AbstractContextManager[None]:
+    """Around measuring: this lane's settings are put back afterwards, whatever happens."""
+    return settings.kept(machine().settings())
+
+
+def cpus(usable: list[int]) -> list[int]:
+    """The last CPU first: the first one has the machine's own work."""
+    return usable[::-1]

@@ -1,0 +1,169 @@
+"""What this machine lets the live lane do: folio sizes, bits, memory; what is missing, and what gives it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bench.lanes.live.catalogue import MIB, PMD_ORDER, Family, Operation
+from bench.measure.facts import find, read
+
+ROOT = Path("/")
+THP = "sys/kernel/mm/transparent_hugepage"
+HUGETLB = "sys/kernel/mm/hugepages/hugepages-2048kB"
+KSM = "sys/kernel/mm/ksm"
+KSM_FILES = ("sleep_millisecs", "pages_to_scan", "run")
+MOST = 1 << 30  # bytes, unless asked for more: absolute figures agree with C there
+LEAST = 64 * MIB
+ENABLED = {"anon": ("always", "madvise", "inherit"), "shmem": ("always", "advise", "within_size", "inherit")}
+BUSY = 0.25  # of the memory available is taken unless asked for more
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine below `root`; `write_protection` says why userfaultfd cannot be used (empty: it can)."""
+
+    root: Path = ROOT
+    write_protection: str = ""
+    shmem_write_protection: str = ""
+
+    # Folio sizes
+
+    def controls(self, kind: str) -> dict[int, Path]:
+        """By folio order the file that allows it; before 6.8 the one file there is, for order 9."""
+        name = "shmem_enabled" if kind == "shmem" else "enabled"
+        found = {}
+        for path in (self.root / THP).glob(f"hugepages-*kB/{name}"):
+            kib = find(r"hugepages-(\d+)kB", str(path.parent.name))
+            found[(int(kib) // 4).bit_length() - 1] = path
+        single = self.root / THP / name
+        if not found and single.exists():
+            found = {PMD_ORDER: single}
+        return dict(sorted(found.items()))
+
+    def may_choose(self, kind: str) -> bool:
+        """May this process write the controls?"""
+        return all(os.access(path, os.W_OK) for path in self.controls(kind).values())
+
+    def orders(self, kind: str) -> list[int]:
+        """Orders that can be had: all if the controls can be written, else 0 and the largest enabled one."""
+        if kind == "hugetlb":
+            return [PMD_ORDER]
+        controls = self.controls(kind)
+        if self.may_choose(kind):
+            return [0, *controls]
+        return [0, *[order for order in controls if self._enabled(kind, order)][-1:]]
+
+    def _enabled(self, kind: str, order: int) -> bool:
+        path = self.controls(kind)[order]
+        chosen = find(r"\[(\w+)\]", path.read_text())
+        if chosen == "inherit":
+            chosen = find(r"\[(\w+)\]", read(self.root / THP, path.name))
+        return chosen in ENABLED[kind]
+
+    # What cannot be measured
+
+    def lacks(self, family: Family, operation: Operation, path: str) -> str:
+        """Why this operation cannot be measured on this path; empty if it can."""
+        if path in ("pte", "ptes"):
+            return self.shmem_write_protection if family.kind == "shmem" else self.write_protection
+        if family.kind == "hugetlb":
+            return self._lacks_hugetlb()
+        check = {"migrate": self._lacks_nodes, "pageout": self._lacks_swap, "ksm": self._lacks_ksm,
+                 "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection}  # fmt: skip
+        return check.get(operation.name, lambda: "")()
+
+    def _lacks_hugetlb(self) -> str:
+        path = self.root / HUGETLB / "nr_hugepages"
+        if not path.exists():
+            return "this kernel has no 2 MiB hugetlb pages"
+        if os.access(path, os.W_OK):
+            return ""
+        return f"root must reserve hugetlb pages: sudo sh -c 'echo 512 > /{HUGETLB}/nr_hugepages'"
+
+    def _lacks_nodes(self) -> str:
+        nodes = list((self.root / "sys/devices/system/node").glob("node[0-9]*"))
+        return "" if len(nodes) > 1 else "this machine has one memory node"
+
+    def _swaps(self) -> bool:
+        return len(read(self.root, "proc/swaps").splitlines()) > 1
+
+    def _lacks_swap(self) -> str:
+        return "" if self._swaps() else "there is no swap: sudo swapon FILE; lazyfree is measured instead"
+
+    def _has_swap(self) -> str:
+        return "there is swap: pageout is measured instead" if self._swaps() else ""
+
+    def _lacks_ksm(self) -> str:
+        paths = [self.root / KSM / name for name in KSM_FILES]
+        if not all(path.exists() for path in paths):
+            return "this kernel does not merge pages (CONFIG_KSM)"
+        return "" if all(os.access(path, os.W_OK) for path in paths) else "root must start ksmd"
+
+    def remedies(self) -> list[str]:
+        """What is missing for all kinds, and the command of an administrator that gives it."""
+        found = []
+        for kind in ("anon", "shmem"):
+            controls = self.controls(kind)
+            if not controls:
+                found.append(f"this kernel has no large folios for {kind} memory, or /sys is not mounted")
+            elif not self.may_choose(kind):
+                got = ",".join(map(str, self.orders(kind)))
+                found.append(f"{kind} folio sizes other than order={got}: run as root (sudo rmapbench ...)")
+        if self.write_protection:
+            found.append(
+                f"path=pte and path=ptes: {self.write_protection}; "
+                "sudo sysctl vm.unprivileged_userfaultfd=1, or a kernel with CONFIG_HAVE_ARCH_USERFAULTFD_WP"
+            )
+        return found
+
+    # Memory
+
+    def available(self) -> int:
+        """Bytes that can be used without reclaim: of the machine, and of the control groups above."""
+        kib = find(r"^MemAvailable:\s*(\d+) kB", read(self.root, "proc/meminfo"))
+        return min([int(kib or 0) * 1024, *self._left_in_groups()])
+
+    def _left_in_groups(self) -> Iterator[int]:
+        """What the memory limits of this process's control groups leave (cgroups(7))."""
+        for line in read(self.root, "proc/self/cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            base = "sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup"
+            names = ("limit_in_bytes", "usage_in_bytes") if controllers else ("max", "current")
+            for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
+                limit, used = (read(self.root, f"{base}{folder}/memory.{name}") for name in names)
+                if limit.isdigit() and used.isdigit():
+                    stat = read(self.root, f"{base}{folder}/memory.stat")
+                    cache = find(r"^inactive_file (\d+)$", stat)
+                    yield max(0, int(limit) - int(used) + int(cache or 0))
+
+    def default_memory(self) -> int:
+        """1 GiB, or a power of two of at most a quarter of what is available."""
+        share = int(BUSY * self.available())
+        return max(LEAST, min(MOST, 1 << max(0, share.bit_length() - 1)))
+
+    def settings(self) -> list[Path]:
+        """Every control file that measuring may write."""
+        controls = [path for kind in ("anon", "shmem") for path in self.controls(kind).values()]
+        others = [self.root / HUGETLB / "nr_hugepages", *(self.root / KSM / name for name in KSM_FILES)]
+        return [path for path in (*controls, *others) if os.access(path, os.W_OK)]
+
+
+def fits(machine: Machine, size: int, copies: int) -> str:
+    """Why so much memory, so many times, is too much now; empty if it fits with a margin."""
+    needed, available = int(size * copies * 1.1) + 64 * MIB, machine.available()
+    if needed <= available:
+        return ""
+    most = max(0, int((available - 64 * MIB) / (1.1 * copies)) // (4 * MIB) * 4)
+    said = f"needs {needed // MIB} MiB, {available // MIB} MiB are available"
+    return f"{said}; memory={most}MiB would fit" if most else said
+
+
+def hint(text: str) -> str:
+    """A reason without what depends on numbers, to name it once."""
+    return re.sub(r"\d+", "N", text)

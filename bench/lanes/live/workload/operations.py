@@ -1,0 +1,267 @@
+"""The operations: what a process does to memory, each timed alone, and the rmap calls it makes the kernel do.
+
+Each takes a mapping and a path and gives its time and, where it knows it itself, that of the same without
+pages. Calls are named as in mm/rmap.c and linux/rmap.h of a kernel that batches (6.9 and later).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from time import sleep
+
+from . import system
+from .memory import Mapping, contents, every, mapped, write
+from .proof import pagemap, take
+from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable
+from .timing import Operation, Timed, in_child, now, realtime, stopwatch
+from .userfault import protect_firsts, register
+
+_munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
+_syscall = system.raw("syscall")
+KSM = "/sys/kernel/mm/ksm"
+# In this order, and back in the other: the thread starts last and stops first.
+KSM_SETTINGS = {"sleep_millisecs": "0", "pages_to_scan": "10000", "run": "1"}
+KSM_PATIENCE = 60_000_000_000  # nanoseconds
+FORKS = 5  # of the same memory; the median is the value
+LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
+
+
+def fork(mapping: Mapping, path: str) -> Timed:
+    """fork(2), not the first of this memory: folio_try_dup_anon_rmap_*, of files folio_dup_file_rmap_*."""
+    _fork()  # the first one after arming is dearer: it write-protects PTEs, and meets them cold
+    return Timed(sorted(_fork() for _ in range(FORKS))[FORKS // 2])
+
+
+def first_fork(mapping: Mapping, path: str) -> Timed:
+    """The first fork(2), which also write-protects every PTE: folio_try_dup_anon_rmap_*."""
+    return Timed(_fork())
+
+
+def _fork() -> int:
+    with realtime():
+        before = now()
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        after = now()
+        os.waitpid(child, 0)
+    return after - before
+
+
+def unmap_after_fork(mapping: Mapping, path: str) -> Timed:
+    """munmap(2) in a child, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
+    return in_child(mapping, path, lambda memory: _unmap(memory))
+
+
+def _unmap(mapping: Mapping) -> None:
+    if _munmap(mapping.start, mapping.size):
+        raise Unmeasurable("munmap failed")
+
+
+def leave(mapping: Mapping, path: str) -> Timed:
+    """A child's exit, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
+    return in_child(mapping, path, None)
+
+
+def munmap(mapping: Mapping, path: str) -> Timed:
+    """munmap(2): folio_remove_rmap_*, the last mapping; the folios are freed."""
+    return Timed(stopwatch(_munmap, mapping.start, mapping.size))
+
+
+def dontneed(mapping: Mapping, path: str) -> Timed:
+    """One madvise(MADV_DONTNEED): folio_remove_rmap_*, the last mapping."""
+    return Timed(stopwatch(_madvise, mapping.start, mapping.size, system.MADV_DONTNEED))
+
+
+def pte_dontneed(mapping: Mapping, path: str) -> Timed:
+    """madvise(MADV_DONTNEED) page by page: folio_remove_rmap_ptes of one page, partly mapped folios."""
+    call, pages = _madvise, range(mapping.start, mapping.start + mapping.size, PAGE)
+    with realtime():
+        before = now()
+        for page in pages:
+            call(page, PAGE, system.MADV_DONTNEED)
+        after = now()
+    return Timed(after - before)
+
+
+def fault(mapping: Mapping, path: str) -> Timed:
+    """A first write to every folio: folio_add_new_anon_rmap, of hugetlb hugetlb_add_new_anon_rmap."""
+    mapping.advise_huge(mapping.order > 0)
+    mapping.filled = True
+    timed = _stores(mapping, mapping.folio)
+    mapping.advise_huge(False)
+    return timed
+
+
+def _stores(mapping: Mapping, step: int) -> Timed:
+    """Write a byte every step; then once more, when nothing faults any more."""
+    # Not in real time: at seconds of faults the kernel would throttle it.
+    view = every(mapping.start, mapping.size, step)
+    data = b"\2" * len(view)
+    before = now()
+    view[:] = data
+    between = now()
+    view[:] = data
+    return Timed(between - before, now() - between)
+
+
+def cow_byte(mapping: Mapping, path: str) -> Timed:
+    """A byte written to every page while a child lives: folio_add_new_anon_rmap and folio_remove_rmap_pte."""
+    end, start = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(start)
+        os.read(end, 1)
+        os._exit(0)
+    try:
+        return _stores(mapping, PAGE)
+    finally:
+        os.close(start)
+        os.waitpid(child, 0)
+        os.close(end)
+
+
+def reuse_byte(mapping: Mapping, path: str) -> Timed:
+    """A byte written to every page after the child is gone: folio_move_anon_rmap where a folio is reused."""
+    _fork()
+    return _stores(mapping, PAGE)
+
+
+def split_pmd(mapping: Mapping, path: str) -> Timed:
+    """PMD-mapped folios remapped by PTEs: folio_add_anon_rmap_ptes of 512 pages and folio_remove_rmap_pmd."""
+    mapping.userfault = register(mapping)
+    times = [now()]
+    with realtime():
+        for _ in range(2):
+            protect_firsts(mapping.userfault, mapping.start, mapping.size)
+            times.append(now())
+    return Timed(times[1] - times[0], times[2] - times[1])
+
+
+def mprotect(mapping: Mapping, path: str) -> Timed:
+    """mprotect(2) to read-only: no rmap call."""
+    return Timed(stopwatch(_mprotect, mapping.start, mapping.size, system.PROT_READ))
+
+
+def mremap(mapping: Mapping, path: str) -> Timed:
+    """mremap(2) to where page tables cannot be moved whole: no rmap call."""
+    room = mapping.size + 2 * PMD
+    flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE
+    reserved = system.mmap(0, room, flags, prot=system.PROT_NONE)
+    there = ((reserved + PMD) & -PMD) - (PMD // 32)
+    try:
+        how = (mapping.size, mapping.size, system.MREMAP_MAYMOVE_FIXED, there)
+        return Timed(stopwatch(_mremap, mapping.start, *how))
+    finally:
+        system.munmap(reserved, room)
+
+
+def pageout(mapping: Mapping, path: str) -> Timed:
+    """madvise(MADV_PAGEOUT), to swap: folio_try_share_anon_rmap_pte and folio_remove_rmap_pte."""
+    took = stopwatch(_madvise, mapping.start, mapping.size, system.MADV_PAGEOUT)
+    _must_be_gone(mapping, "swapped out")
+    return Timed(took)
+
+
+def lazyfree(mapping: Mapping, path: str) -> Timed:
+    """madvise(MADV_PAGEOUT) of memory that MADV_FREE gave up: folio_remove_rmap_ptes, the last mapping."""
+    if mapping.filled:
+        system.madvise(mapping.start, mapping.size, system.MADV_FREE)
+    took = stopwatch(_madvise, mapping.start, mapping.size, system.MADV_PAGEOUT)
+    _must_be_gone(mapping, "reclaimed")
+    return Timed(took)
+
+
+def _must_be_gone(mapping: Mapping, what: str) -> None:
+    there = sum(entry >> 7 for entry in pagemap(mapping)[7::8]) / mapping.pages
+    if mapping.filled and there > 1 - LEAST_GONE:
+        raise Unmeasurable(f"only {1 - there:.1%} of the pages were {what}")
+
+
+def migrate(mapping: Mapping, path: str) -> Timed:
+    """move_pages(2) to another node: folio_try_share_anon_rmap_*, folio_remove_rmap_*, folio_add_anon_rmap_*.
+
+    Page by page, or by PMD.
+    """
+    node = _other_node()
+    pages = (ctypes.c_uint64 * mapping.pages)(*range(mapping.start, mapping.start + mapping.size, PAGE))
+    nodes = (ctypes.c_int * mapping.pages)(*[node] * mapping.pages)
+    status = (ctypes.c_int * mapping.pages)()
+    count = ctypes.c_ulong(mapping.pages)
+    took = stopwatch(_syscall, NR_MOVE_PAGES, 0, count, pages, nodes, status, system.MPOL_MF_MOVE)  # type: ignore[arg-type]
+    moved = sum(at == node for at in status) / mapping.pages
+    if mapping.filled and moved < LEAST_GONE:
+        raise Unmeasurable(f"only {moved:.1%} of the pages were moved")
+    return Timed(took)
+
+
+def _other_node(nodes: str = "/sys/devices/system/node") -> int:
+    """A node with memory that this process does not run on."""
+    here = [entry for entry in os.listdir(f"{nodes}") if entry.removeprefix("node").isdigit()]  # noqa: PTH208
+    cpu = f"cpu{min(os.sched_getaffinity(0))}"
+    others = [int(name[4:]) for name in here if not os.access(f"{nodes}/{name}/{cpu}", os.F_OK)]
+    if not others:
+        raise Unmeasurable("this machine has one memory node")
+    return min(others)
+
+
+def fault_around(mapping: Mapping, path: str) -> Timed:
+    """A file in the page cache read through a new mapping: folio_add_file_rmap_ptes, or _pmd."""
+    with mapped(mapping.kind, mapping.order, mapping.size, os.dup(mapping.file)) as view:
+        view.advise_huge(path == "pmd")
+        view.filled = True
+        bytes_of = every(view.start, view.size, PAGE)
+        times = [now()]
+        with realtime():
+            for _ in range(2):
+                bytes_of.tobytes()
+                times.append(now())
+        return Timed(times[1] - times[0], times[2] - times[1], take(view))
+
+
+def ksm(mapping: Mapping, path: str) -> Timed:
+    """Pages merged by ksmd: folio_try_share_anon_rmap_pte, folio_add_anon_rmap_pte, folio_remove_rmap_pte.
+
+    At the pace of that thread, which is set to rest as little as it can.
+    """
+    before = {name: contents(f"{KSM}/{name}").strip() for name in KSM_SETTINGS}
+    system.madvise(mapping.start, mapping.size, system.MADV_MERGEABLE)
+    try:
+        for name, value in KSM_SETTINGS.items():
+            write(f"{KSM}/{name}", value)
+        began = now()
+        while (merged := int(contents(f"{KSM}/pages_sharing"))) < LEAST_GONE * mapping.pages:
+            if now() - began > KSM_PATIENCE:
+                raise Unmeasurable(f"ksmd has merged {merged} of {mapping.pages} pages after a minute")
+            sleep(0.001)
+        return Timed(now() - began)
+    finally:
+        for name in reversed(KSM_SETTINGS):
+            write(f"{KSM}/{name}", before[name])
+
+
+# Which of them are timed on memory without pages as well; the others know that time themselves.
+WITH_BARE: dict[str, Operation] = {
+    "first_fork": first_fork,
+    "fork": fork,
+    "unmap_after_fork": unmap_after_fork,
+    "exit": leave,
+    "munmap": munmap,
+    "dontneed": dontneed,
+    "pte_dontneed": pte_dontneed,
+    "mprotect": mprotect,
+    "mremap": mremap,
+    "pageout": pageout,
+    "lazyfree": lazyfree,
+    "migrate": migrate,
+}
+OPERATIONS: dict[str, Operation] = {
+    **WITH_BARE,
+    "fault": fault,
+    "cow_byte": cow_byte,
+    "reuse_byte": reuse_byte,
+    "split_pmd": split_pmd,
+    "fault_around": fault_around,
+    "ksm": ksm,
+}

@@ -1,0 +1,171 @@
+"""The process that is asked in JSON lines on standard input and answers in JSON lines on standard output.
+
+Requests, one a line, and what is answered:
+
+    {"do": "hello"}    what this kernel and process can do (see `hello`)
+    {"do": "measure", "kind": "anon", "path": "pte", "order": 4, "bytes": 1073741824,
+     "ops": ["fork", "unmap_after_fork", "munmap"]}
+                       {"values": {"fork": {"gross": ns, "empty": ns, "proof": {...}}, ...},
+                        "unmeasurable": {"munmap": "why"}}
+
+One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
+With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
+with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
+for processes that may not choose them.
+The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
+An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
+cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from . import proof, system, userfault
+from .memory import Mapping, mapped, reserved, select_order, sizes, sweep
+from .operations import OPERATIONS, WITH_BARE
+from .system import Unmeasurable
+from .timing import Timed, bare, set_realtime
+
+ATTEMPTS = 3  # at getting folios of the order asked for
+Request = dict[str, Any]
+
+
+def hello() -> Request:
+    """The machine, orders by kind of memory, and what is missing (empty: nothing is)."""
+    realtime = set_realtime(True) and set_realtime(False)
+    return {
+        "machine": os.uname().machine,
+        "kernel": os.uname().release,
+        "page_size": system.PAGE,
+        "orders": {kind: list(sizes(kind == "shmem")) for kind in ("anon", "shmem")},
+        "no_write_protection": userfault.missing(),
+        "no_write_protection_shmem": userfault.missing(shmem=True),
+        "realtime": int(realtime),
+    }
+
+
+def measure(request: Request) -> Request:
+    """Values and reasons for every operation of the request."""
+    ops = list(request["ops"])
+    values: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    try:
+        for op, value in _values(request, ops):
+            values[op] = value
+    except Unmeasurable as error:
+        reasons = {op: str(error) for op in ops if op not in values}
+    return {"values": values, "unmeasurable": reasons}
+
+
+def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
+    """Each operation with its value, one after the other on one memory."""
+    kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
+    select = bool(request.get("select", True))
+    with (
+        reserved(size if select and kind == "hugetlb" else 0),
+        _memory(request.get("keep"), kind, order, size) as mapping,
+    ):
+        if not mapping.filled:
+            mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
+        if select:
+            select_order(kind, order)
+        if ops[0] == "fault":
+            yield from _faulted(mapping, path, ops)
+            return
+        if not mapping.filled:
+            _fill(mapping, path)
+        with mapping.grown(int(request.get("extra", 0))):
+            userfault.arm(mapping, path)
+            found = _without_doubt({**mapping.known, **proof.take(mapping)}, path)
+            sweep(mapping.start, mapping.size)
+            for op in ops:
+                yield op, _one(mapping, path, op, found)
+
+
+_kept: dict[str, Mapping] = {}
+
+
+@contextlib.contextmanager
+def _memory(token: str | None, kind: str, order: int, size: int) -> Iterator[Mapping]:
+    """Memory for one request, or that which was kept under this token; anything else kept is given back."""
+    for other in [key for key in _kept if key != token]:
+        _kept.pop(other).free()
+    if token is None:
+        with mapped(kind, order, size) as mapping:
+            yield mapping
+    else:
+        yield _kept.setdefault(token, _kept.get(token) or Mapping(kind, order, size))
+
+
+def _fill(mapping: Mapping, path: str) -> None:
+    """Fill the memory; a few attempts at folios of the order asked for."""
+    for attempt in range(1, ATTEMPTS + 1):
+        before = proof.statistics(mapping.kind, mapping.order)
+        mapping.populate(path == "pmd")
+        found = _folios(mapping, before)
+        mapping.known = {**found, "attempts": attempt}
+        if found.get("order_share", 0) >= proof.LEAST_SHARE:
+            return
+        if attempt < ATTEMPTS:
+            mapping.renew()
+
+
+def _folios(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
+    """What folios the memory has, from per-size statistics where they cannot be seen."""
+    after = proof.statistics(mapping.kind, mapping.order)
+    found = {**proof.take(mapping), **proof.moved(before, after, mapping.size // mapping.folio)}
+    allocated = found.pop("allocated_share", None)
+    if allocated is not None:
+        found.setdefault("order_share", allocated)
+    return found
+
+
+def _without_doubt(found: proof.Proof, path: str) -> proof.Proof:
+    if doubt := proof.doubts(found, path):
+        raise Unmeasurable(doubt)
+    return found
+
+
+def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str, Request]]:
+    """The first faults, which fill the memory, and what comes after them."""
+    before = proof.statistics(mapping.kind, mapping.order)
+    timed = OPERATIONS["fault"](mapping, path)
+    found = _without_doubt(_folios(mapping, before), path)
+    yield "fault", {"gross": timed.gross, "empty": timed.empty, "proof": found}
+    for op in ops[1:]:
+        yield op, _one(mapping, path, op, found)
+
+
+def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
+    """Time one operation; its proof is that of the memory, and the one it took itself."""
+    timed: Timed = OPERATIONS[op](mapping, path)
+    known = _without_doubt({**found, **timed.proof}, path)
+    return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
+
+
+def answers(lines: Iterator[str]) -> Iterator[Request]:
+    """An answer for each line."""
+    for line in lines:
+        try:
+            request = json.loads(line)
+            yield hello() if request["do"] == "hello" else measure(request)
+        except (ValueError, KeyError, TypeError, IndexError, Unmeasurable) as error:
+            yield {"error": f"{type(error).__name__}: {error}"}
+
+
+def main() -> None:
+    """Answer until there are no more questions."""
+    system.die_with_parent()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one CPU, for children too
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    for answer in answers(sys.stdin):
+        print(json.dumps(answer), flush=True)

@@ -1,0 +1,150 @@
+"""Timing of one operation: the clock, real-time priority around it, and children that do it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
+
+from . import system
+from .memory import Mapping, mapped
+from .proof import Proof, take
+from .system import PAGE, PMD, Unmeasurable
+from .userfault import arm
+
+EMPTIES = 3  # times an operation on memory without pages is timed; the median counts
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Nanoseconds of an operation, of the same without its pages, and the proof a child took, if one did."""
+
+    gross: int
+    empty: int = 0
+    proof: Proof = field(default_factory=dict)
+
+
+Operation = Callable[[Mapping, str], Timed]
+
+
+def set_realtime(on: bool) -> bool:
+    """Make this process SCHED_FIFO, or ordinary again; was that permitted?
+
+    Parent and child run on one CPU: with FIFO neither preempts the other, nor does anything ordinary.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO if on else os.SCHED_OTHER, os.sched_param(1 if on else 0))
+    except PermissionError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def realtime() -> Iterator[None]:
+    """Real time for the block only: the kernel throttles who keeps it for most of a second."""
+    set_realtime(True)
+    try:
+        yield
+    finally:
+        set_realtime(False)
+
+
+def stopwatch(call: Callable[..., int], *arguments: int) -> int:
+    """Nanoseconds of one system call; Unmeasurable if it fails."""
+    with realtime():
+        before = now()
+        result = call(*arguments)
+        after = now()
+    system.checked(result, "the timed call")
+    return after - before
+
+
+def bare(mapping: Mapping, path: str, operation: Operation) -> int:
+    """Nanoseconds of the operation on such memory before it holds a page: the median of a few."""
+    trials = []
+    for _ in range(EMPTIES):
+        with mapped(mapping.kind, mapping.order, mapping.size) as nothing:
+            trials.append(operation(nothing, path).gross)
+    return sorted(trials)[EMPTIES // 2]
+
+
+class _Slate:
+    """A page shared with children: two times and a text."""
+
+    def __init__(self) -> None:
+        self._page = system.mmap(0, PAGE, system.MAP_SHARED | system.MAP_ANONYMOUS)
+        self.times = (ctypes.c_int64 * 2).from_address(self._page)
+        self._text = (ctypes.c_char * (PAGE - 16)).from_address(self._page + 16)
+
+    def clear(self) -> None:
+        """Nothing is said yet."""
+        self.times[0] = self.times[1] = 0
+        self._text.value = b""
+
+    def say(self, **words: object) -> None:
+        """For the child: what the parent is to know."""
+        self._text.value = json.dumps(words).encode()[: PAGE - 17]
+
+    def said(self) -> dict[str, object]:
+        """For the parent: what the child said."""
+        return json.loads(self._text.value or b'{"reason": "the child died"}')
+
+
+_slate = _Slate()
+
+
+def in_child(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> Timed:
+    """Time `work` in a forked child, or the end of the child if there is none.
+
+    The bits are lost at fork, so the child arms its own memory; memory without pages needs no arming.
+    """
+    _slate.clear()
+    with realtime():
+        child = os.fork()
+        if not child:
+            _child(mapping, path, work)
+        os.waitpid(child, 0)
+        ended = now()
+    said = _slate.said()
+    if "reason" in said:
+        raise Unmeasurable(f"in the child: {said['reason']}")
+    began, after = _slate.times
+    proof = said["proof"]
+    return Timed((after or ended) - began, proof=proof if isinstance(proof, dict) else {})
+
+
+def _child(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> None:
+    """The child's life; it ends here, whatever happens."""
+    try:
+        set_realtime(False)
+        _rehearse(mapping.order, path, work)
+        if mapping.filled:
+            mapping.userfault = -1  # the parent's
+            arm(mapping, path)
+        _slate.say(proof=take(mapping) if mapping.filled else {})
+        set_realtime(True)
+        _slate.times[0] = now()
+        if work:
+            work(mapping)
+            _slate.times[1] = now()
+    except BaseException as error:
+        _slate.say(reason=f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(0)
+
+
+def _rehearse(order: int, path: str, work: Callable[[Mapping], None] | None) -> None:
+    """Do everything once on a little memory: else the child's own first writes cost some 100 us."""
+    with mapped("anon", order, PMD) as small:
+        small.populate(by_pmd=False)
+        arm(small, path)
+        take(small)
+        _slate.say(proof={})
+        set_realtime(False)
+        if work:
+            work(small)
+        _slate.times[0], _slate.times[1] = now(), 0

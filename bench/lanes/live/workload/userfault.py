@@ -1,0 +1,120 @@
+"""Write-protect bits by userfaultfd, with which the running kernel is made to batch pages or not.
+
+The kernel batches only consecutive PTEs whose bits agree. Path `pte` sets the bit on every second page, so
+neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls: one a
+page, which sets or clears. Path `default` leaves memory alone; of memory that was armed before it clears all
+bits and gives the userfaultfd up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from .memory import PMD_ORDER, Mapping
+from .system import NR_USERFAULTFD, PAGE, PMD, PROT_READ, PROT_WRITE, Unmeasurable, checked, raw
+
+# linux/userfaultfd.h
+UFFDIO_API, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT = 0xC018AA3F, 0xC020AA00, 0xC018AA06
+UFFD_API, REGISTER_MODE_WP, WRITEPROTECT_MODE_WP = 0xAA, 2, 1
+FEATURE_PAGEFAULT_FLAG_WP, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 0, 1 << 12
+USER_MODE_ONLY = 1  # needs no privilege, since 5.11
+# By path, which bits even and odd pages get.
+BITS = {
+    "pte": (WRITEPROTECT_MODE_WP, 0),
+    "ptes": (WRITEPROTECT_MODE_WP, WRITEPROTECT_MODE_WP),
+    "default": (0, 0),
+}
+
+_ioctl, _mprotect, _syscall = raw("ioctl"), raw("mprotect"), raw("syscall")
+
+
+def open_userfault(features: int = FEATURE_PAGEFAULT_FLAG_WP) -> int:
+    """A userfaultfd with these features; Unmeasurable with the reason where there is none."""
+    fd = checked(_syscall(NR_USERFAULTFD, os.O_CLOEXEC | USER_MODE_ONLY), "userfaultfd")
+    asked = (ctypes.c_uint64 * 3)(UFFD_API, features, 0)
+    try:
+        checked(_ioctl(fd, UFFDIO_API, ctypes.addressof(asked)), "userfaultfd with write-protection")
+    except Unmeasurable:
+        os.close(fd)
+        raise
+    return fd
+
+
+def missing(shmem: bool = False) -> str:
+    """Why the paths pte and ptes cannot be told apart here; empty if they can."""
+    try:
+        os.close(open_userfault(_features(shmem)))
+    except Unmeasurable as error:
+        return str(error)
+    return ""
+
+
+def _features(shmem: bool) -> int:
+    return FEATURE_PAGEFAULT_FLAG_WP | (FEATURE_WP_HUGETLBFS_SHMEM if shmem else 0)
+
+
+def register(mapping: Mapping) -> int:
+    """A userfaultfd of this process that may write-protect the mapping."""
+    fd = open_userfault(_features(mapping.file >= 0))
+    asked = (ctypes.c_uint64 * 4)(mapping.start, mapping.size, REGISTER_MODE_WP, 0)
+    checked(_ioctl(fd, UFFDIO_REGISTER, ctypes.addressof(asked)), "UFFDIO_REGISTER")
+    return fd
+
+
+def protect_firsts(fd: int, start: int, size: int, mode: int = WRITEPROTECT_MODE_WP) -> None:
+    """Change the bit of the first page of every PMD, which makes the kernel map it by PTEs."""
+    asked = (ctypes.c_uint64 * 3)(start, PAGE, mode)
+    at = ctypes.addressof(asked)
+    for here in range(start, start + size, PMD):
+        asked[0] = here
+        _ioctl(fd, UFFDIO_WRITEPROTECT, at)
+
+
+def arm(mapping: Mapping, path: str) -> None:
+    """Bring PTEs and their bits into the state that the path asks for; of this process's own memory.
+
+    A child does not inherit the bits: it arms again, with a userfaultfd of its own.
+    """
+    if mapping.order == PMD_ORDER and mapping.kind == "anon" and path != "pmd" and not mapping.by_ptes:
+        map_by_ptes(mapping)
+        mapping.by_ptes = True
+    if path not in BITS or (path == "default" and mapping.userfault < 0):
+        return
+    mapping.drop_userfault()
+    mapping.userfault = register(mapping)
+    if _set_bits(mapping, *BITS[path]):
+        raise Unmeasurable("userfaultfd could not write-protect every page")
+    if path == "default":
+        mapping.drop_userfault()
+
+
+def _set_bits(mapping: Mapping, even: int, odd: int) -> int:
+    """Set or clear the bit of every page with a call each; how many calls failed."""
+    first, second = ((ctypes.c_uint64 * 3)(0, PAGE, mode) for mode in (even, odd))
+    at_first, at_second, fd = ctypes.addressof(first), ctypes.addressof(second), mapping.userfault
+    failed = 0
+    for here in range(mapping.start, mapping.start + mapping.size, 2 * PAGE):
+        first[0], second[0] = here, here + PAGE
+        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_first) != 0
+        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_second) != 0
+    return failed
+
+
+def map_by_ptes(mapping: Mapping) -> None:
+    """Map PMD-mapped folios by PTEs, without splitting folio or VMA."""
+    try:
+        fd = register(mapping)
+    except Unmeasurable:
+        _map_by_ptes_mprotect(mapping)
+        return
+    for mode in (WRITEPROTECT_MODE_WP, 0):
+        protect_firsts(fd, mapping.start, mapping.size, mode)
+    os.close(fd)
+
+
+def _map_by_ptes_mprotect(mapping: Mapping) -> None:
+    """The same without userfaultfd: VMAs are split and merge again."""
+    for at in range(mapping.start, mapping.start + mapping.size, PMD):
+        checked(_mprotect(at, PAGE, PROT_READ), "mprotect")
+    checked(_mprotect(mapping.start, mapping.size, PROT_READ | PROT_WRITE), "mprotect")

@@ -1,0 +1,46 @@
+"""The guest's only file system: interpreter, workload, init, and the jobs of one boot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import bench.lanes
+from bench.lanes.vm import cpio, interpreter
+
+WORKLOAD = Path(bench.lanes.__file__).parent / "live" / "workload"
+INIT = Path(__file__).parent / "guest" / "init.py"
+ARGUMENTS = ("-S", "-s", "/init.py")  # of the interpreter, which the kernel starts as /init
+ENVIRONMENT = {"LD_LIBRARY_PATH": f"/{interpreter.LIBRARIES}", "PYTHONHASHSEED": "0"}
+
+# What the guest's own programs import; the modules of the workload are packed with it.
+MODULES = ("workload.serve", "ctypes", "runpy", "pkgutil", "zlib")  # running a directory takes runpy
+
+
+def base() -> bytes:
+    """What every boot of guests like this machine has in common."""
+    return cpio.archive(
+        [
+            *interpreter.entries(WORKLOAD.parent, MODULES),
+            *_programs(),
+            cpio.symlink("init", interpreter.PROGRAM),
+            cpio.directory("tmp"),
+            cpio.device("dev/console", 5, 1),
+            cpio.device("dev/null", 1, 3),
+            cpio.device("dev/urandom", 1, 9),
+        ]
+    )
+
+
+def _programs() -> Iterator[cpio.Entry]:
+    for path in sorted(WORKLOAD.glob("*.py")):
+        yield from interpreter.source(f"workload/{path.name}", path.read_bytes())
+    yield from interpreter.source("init.py", INIT.read_bytes())
+
+
+def jobs(requests: Sequence[dict[str, Any]]) -> bytes:
+    """An archive to append: requests to the workload, one a line (see its `serve`)."""
+    text = "".join(json.dumps(request) + "\n" for request in requests)
+    return cpio.archive([cpio.file("jobs", text.encode())])

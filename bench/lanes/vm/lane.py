@@ -1,0 +1,179 @@
+"""The vm lane: kernels booted in QEMU, driven through fork, munmap and others; figures are instructions."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import shlex
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.case import ALL, Case, Filters
+from bench.errors import UsageError, one_of
+from bench.lanes.vm import initramfs, kvm, qemu
+from bench.lanes.vm.image import Image, images
+from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
+from bench.measure.plan import Arm, Block, Pace, Plan
+
+SESSION = "bench.lanes.vm.session"
+AT_ONCE = 2  # guests
+BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
+
+
+@dataclass(frozen=True)
+class Guests:
+    """Which kernels are booted, and how."""
+
+    images: dict[str, Image]
+    accelerator: str
+    controls: bool = True
+
+
+def extra(args: argparse.Namespace) -> Guests:
+    """The guests that the arguments ask for."""
+    if args.variant:
+        raise UsageError("--variant: the vm lane boots kernels; variants are the model's")
+    accelerator = args.accel or "tcg"
+    if accelerator not in qemu.ACCELERATORS:
+        raise one_of("accelerator", accelerator, qemu.ACCELERATORS)
+    if not args.kernel:
+        raise UsageError("the vm lane needs a kernel to boot: --kernel IMAGE, or --kernel /boot")
+    # One boot allows no verdict, and so needs no controls.
+    return Guests(images(args.kernel), accelerator, controls=not getattr(args, "fast", False))
+
+
+def pace(guests: Guests) -> Pace:
+    """A process is a boot, of every kernel; all its values come from one order of work."""
+    workers = max(1, AT_ONCE // len(guests.images))
+    return Pace(
+        processes=8, fast_processes=1, rounds=1, fast_rounds=3, warmups=0, timeout=300.0, workers=workers
+    )
+
+
+def cases(guests: Guests, filters: Filters = ALL) -> list[Case]:
+    """Every case that the kernels can be expected to have."""
+    memories: list[str | None] = list(dict.fromkeys(filters.values("memory"))) or [None]
+    for memory in filters.values("memory"):
+        parse_memory(memory)
+    return [
+        found for image in guests.images.values() for memory in memories for found in cases_of(image, memory)
+    ]
+
+
+def main_cases(guests: Guests) -> list[Case]:
+    """What is measured if nothing is named."""
+    return [found for found in cases(guests) if found.op in MAIN and not found.get("kind")]
+
+
+def notes(chosen: list[Case]) -> list[str]:
+    """For `list`."""
+    return ["whether a kernel has a folio size, it says itself when it runs; a case it lacks has no figure"]
+
+
+def describe_variants(guests: Guests) -> list[str]:
+    """A line a kernel: name, machine, release, file."""
+    return [
+        f"{image.name:32} {image.machine:8} {image.release or '-':32} {image.path}"
+        for image in guests.images.values()
+    ]
+
+
+def prepare(chosen: list[Case], guests: Guests) -> None:
+    """Refuse what cannot run here, before anything is booted."""
+    for image in guests.images.values():
+        program = qemu.require(image)
+        initramfs.base()
+        if guests.accelerator == "kvm":
+            kvm.require(program)
+
+
+def dry_run(guests: Guests) -> list[str]:
+    """The first boot's command for each kernel, to be pasted into a shell."""
+    commands = (
+        qemu.command(qemu.Boot(image, 0, guests.accelerator), Path("initramfs.cpio"))
+        for image in guests.images.values()
+    )
+    return [shlex.join(command) for command in commands]
+
+
+def plan(chosen: list[Case], guests: Guests) -> Plan:
+    """A block for each family, order and memory: an arm a kernel and path; controls of the last one."""
+    wanted = {found.name for found in chosen}
+    memories = list(dict.fromkeys(found.get("memory") or None for found in chosen))
+    orders = sorted(
+        {order for image in guests.images.values() for f in FAMILIES for order in f.orders(image)}
+    )
+    blocks = [
+        block
+        for family in FAMILIES
+        for order in orders
+        for memory in memories
+        if (block := _block(family, order, memory, guests, wanted))
+    ]
+    kernels = {
+        name: {**dataclasses.asdict(image), "path": str(image.path)} for name, image in guests.images.items()
+    }
+    setup = {"kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE}
+    return Plan(SESSION, setup, tuple(blocks))
+
+
+def _block(family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]) -> Block | None:
+    base, arms = next(iter(guests.images)), list[Arm]()
+    for image in guests.images.values():
+        for path, operations in family.paths(order).items() if order in family.orders(image) else ():
+            named = {op: case(family, image, op, path, order, memory).name for op in operations}
+            named = {op: name for op, name in named.items() if name in wanted}
+            if named:
+                spec = _spec(family, image, path, order, memory, base)
+                arms.append(Arm(tuple(named.values()), {**spec, "ops": list(named)}))
+    if not arms:
+        return None
+    if not guests.controls:
+        return Block(_name(family, order, memory), tuple(arms))
+    last = [arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]
+    return Block(_name(family, order, memory), (*arms, *_controls(last)))
+
+
+def _name(family: Family, order: int, memory: str | None) -> str:
+    return f"{family.name}/order={order}" + (f"/memory={memory}" if memory else "")
+
+
+def _spec(
+    family: Family, image: Image, path: str, order: int, memory: str | None, base: str
+) -> dict[str, Any]:
+    """The memory of a path; kernels are compared with the first one."""
+    return {
+        "role": "case", "kernel": image.name, "memory": family.memory, "path": path, "order": order,
+        "shared": family.shared, "bytes": parse_memory(memory) if memory else MEMORY,
+        "metadata": {"base": base} if image.name != base else {},
+    }  # fmt: skip
+
+
+def _controls(arms: list[Arm]) -> list[Arm]:
+    """The same arm counted twice, and the same arm over a memory 1/32 larger."""
+    base = min(arms, key=lambda arm: BASES.index(arm.spec["path"]) if arm.spec["path"] in BASES else 9)
+    return [
+        Arm(
+            tuple(Case.parse(name).but(control=role).name for name in base.cases if name),
+            {**base.spec, "role": role},
+        )
+        for role in ("twin", "positive")
+    ]
+
+
+def metadata() -> dict[str, str]:
+    """Nothing that its sessions do not say themselves."""
+    return {}
+
+
+def kept_machine() -> AbstractContextManager[None]:
+    """Guests change nothing of this machine."""
+    return contextlib.nullcontext()
+
+
+def cpus(usable: list[int]) -> list[int]:
+    """Any."""
+    return usable

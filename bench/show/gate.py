@@ -1,0 +1,263 @@
+"""The gate's table: order 0 on top, in each table the worst first, and below it why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.case import Case
+from bench.judge.counts import CountJudged, CountRuling
+from bench.judge.gate import Judged, Ruling
+from bench.judge.generations import variant_of
+from bench.judge.pairs import BASE
+from bench.judge.stats import Note
+from bench.judge.stats_rank import attainable_p
+from bench.judge.verdict import Verdict
+from bench.show.gate_lines import FINE, headline, lines, margin_words, said_of
+from bench.show.table import NONE, WIDTH, Table, interval, percent, size, wrap
+
+FEWEST = 8  # rows of a table that are shown even if all is well
+MOST_NAMED = 10  # cases explained one by one
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a table is about: size of the folios, and which two things are compared."""
+
+    large: bool
+    variant: str
+    base: str  # empty: batched against per-page
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        against = f"{self.variant} against {self.base}" if self.base else self._paths()
+        return f"{'larger folios' if self.large else 'order 0'}: {against}"
+
+    def _paths(self) -> str:
+        return f"{self.variant}, batched against per-page".lstrip(", ")
+
+
+def render_text(ruling: Ruling | CountRuling, strict: bool = False, every: bool = False) -> str:
+    """The gate's output in ASCII; `every` row, or of those that are fine only the worst."""
+    said = [wrap(line) for line in _summary(ruling, strict)]
+    tables = [table.text() for table in tables_of(ruling, every)]
+    notes = [wrap(note) for note in _notes(ruling)]
+    return "\n".join([*said, "", *tables, *notes]).rstrip() + "\n"
+
+
+def render_markdown(ruling: Ruling | CountRuling, strict: bool = False) -> str:
+    """The same for a step summary."""
+    first, *rest = _summary(ruling, strict)
+    tables = [table.markdown() for table in tables_of(ruling, False)]
+    notes = [f"- {note}" for note in (*rest, *_notes(ruling))]
+    return "\n".join([f"## {first}", "", *tables, *notes]).rstrip() + "\n\n"
+
+
+def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
+    said = [headline(lines(ruling), ruling.exit_code(strict))]
+    if isinstance(ruling, CountRuling):
+        return [*said, f"exact counts a folio, compared with {ruling.against}"]
+    if ruling.against:
+        said.append(
+            f"Ratios within this run are compared with ratios within {ruling.against}: a faster or slower "
+            "machine changes neither."
+        )
+    return said
+
+
+def tables_of(ruling: Ruling | CountRuling, every: bool) -> list[Table]:
+    """All tables: what is judged, then what is only shown, order 0 of it."""
+    if isinstance(ruling, CountRuling):
+        return []
+    judged = _by_topic(ruling.judged)
+    shown = _by_topic(item for item in ruling.shown if every or item.pair.case.order == 0)
+    found = [_table(topic, items, every) for topic, items in judged.items()]
+    return found + [_table(topic, items, every, "shown, not judged; ") for topic, items in shown.items()]
+
+
+def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:
+    found: dict[Topic, list[Judged]] = {}
+    for item in items:
+        base = variant_of(item.pair.base) if item.pair.about == BASE else ""
+        topic = Topic(item.pair.case.order > 0, variant_of(item.pair.case), base)
+        found.setdefault(topic, []).append(item)
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].large, min(map(_badness, pair[1]))[0])))
+
+
+def _table(topic: Topic, items: Sequence[Judged], every: bool, how: str = "") -> Table:
+    ordered = sorted(items, key=_badness)
+    kept = [item for n, item in enumerate(ordered) if every or n < FEWEST or item.verdict not in FINE]
+    header = ("call", *(["size"] if topic.large else []), "change", "95 % interval", "verdict")
+    rows = tuple(_row(topic, item) for item in kept)
+    notes = (*_rest(ordered, kept), *_margin_notes(items))
+    return _fitted(Table(f"{how}{topic.title}; {_usual_margin(items)}", header, rows, notes))
+
+
+def _usual_margin(items: Sequence[Judged]) -> str:
+    usual = sorted({item.margin.value for item in items if not item.margin.reason})
+    return f"margin {', '.join(map(margin_words, usual))}" if usual else "margins below"
+
+
+def _margin_notes(items: Sequence[Judged]) -> list[str]:
+    """Margins that are not the usual one, by their reasons."""
+    special: dict[str, list[Judged]] = {}
+    for item in items:
+        if item.margin.reason:
+            special.setdefault(item.margin.reason, []).append(item)
+    return [
+        f"margin {margin_words(max(item.margin.value for item in found))} at most, {reason}: "
+        + _few([_short(item) for item in found])
+        for reason, found in special.items()
+    ]
+
+
+def _badness(item: Judged) -> tuple[int, float]:
+    return item.verdict.severity, item.margin.value - (item.comparison.change if item.comparison else 0)
+
+
+def _rest(ordered: Sequence[Judged], kept: Sequence[Judged]) -> tuple[str, ...]:
+    left = [item.comparison.change for item in ordered if item not in kept and item.comparison]
+    if not left:
+        return ()
+    return (f"{len(left)} more, OK or FASTER: {percent(min(left))} to {percent(max(left))} (all: --all)",)
+
+
+def _row(topic: Topic, item: Judged) -> tuple[str, ...]:
+    found = item.comparison
+    change = (percent(found.change), interval(found.change_interval)) if found else (NONE, NONE)
+    label = call_of(item.pair.case, item.pair.about == BASE)
+    return (label, *([size(item.pair.case.order)] if topic.large else []), *change, item.verdict)
+
+
+def call_of(case: Case, with_path: bool) -> str:
+    """A case in a few words: add_anon first pte; what its call's name says already is left out."""
+    said = [case.op]
+    for key, value in case.keys:
+        implied = key == "kind" and (case.op.endswith(value) or case.op.startswith(value))
+        path = key == "path" and (not with_path or value == "folio")
+        if key not in ("variant", "kernel", "order") and not implied and not path:
+            said.append(value if key in ("kind", "state", "path") else f"{key}={value}")
+    return " ".join(said)
+
+
+def _fitted(table: Table) -> Table:
+    """At most WIDTH columns: what is too long is cut in the first."""
+    over = table.width - WIDTH
+    if over <= 0:
+        return table
+    longest = max(len(row[0]) for row in table.rows)
+    cut = [row[0].replace(" exclusive", " excl") for row in table.rows]
+    keep = longest - over
+    fitted = [name if len(name) <= keep else name[: keep - 1] + "~" for name in cut]
+    rows = tuple((name, *row[1:]) for name, row in zip(fitted, table.rows))
+    return Table(table.title, table.header, rows, table.notes)
+
+
+# What stands below the tables
+
+
+def _notes(ruling: Ruling | CountRuling) -> list[str]:
+    if isinstance(ruling, CountRuling):
+        return _count_notes(ruling)
+    bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=_badness)
+    red = [item for item in bad if item.verdict == Verdict.REGRESSED]
+    named = [f"! REGRESSED {_filters_of(item)}: {said_of(item)}" for item in red[:MOST_NAMED]]
+    if len(red) > MOST_NAMED:
+        named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (--json has them all)")
+    if ruling.absent:
+        named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
+    return [*named, *_reasons(bad), *_control_notes(ruling), *_power(ruling)]
+
+
+def _filters_of(item: Judged) -> str:
+    """The pair as filters, ready to be measured again: remove path=ptes order=4 against path=pte."""
+    case, _, other = item.pair.name.partition(" against ")
+    return f"{_as_filters(case)} against {other}"
+
+
+def _as_filters(name: str) -> str:
+    return " ".join(name.split("/")[1:])
+
+
+def _reasons(items: Iterable[Judged]) -> list[str]:
+    """Why verdicts are none, a line for each reason."""
+    concerned: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        for note in item.notes:
+            detail = f" ({note.detail})" if note.detail else ""
+            concerned.setdefault((item.verdict, _worded(item, note)), []).append(_short(item) + detail)
+    return [f"! {verdict}, {text}: {_few(names)}" for (verdict, text), names in concerned.items()]
+
+
+def _worded(item: Judged, note: Note) -> str:
+    """The note's word only where it says more than the verdict does."""
+    return note.text if note.word == item.verdict else f"{note.word}: {note.text}"
+
+
+def _short(item: Judged) -> str:
+    case = item.pair.case
+    words = [variant_of(case), call_of(case, item.pair.about == BASE), size(case.order)]
+    return " ".join(filter(None, words))
+
+
+def _few(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:MOST_NAMED])
+    return listed if len(names) <= MOST_NAMED else f"{listed}, and {len(names) - MOST_NAMED} more"
+
+
+def _control_notes(ruling: Ruling) -> list[str]:
+    groups = {item.pair.case.group for item in ruling.judged} & ruling.controls.keys()
+    found = [ruling.controls[group] for group in groups]
+    twins = [control.twin.change for control in found if control.twin]
+    shares = [control.positive.recovered for control in found if control.positive]
+    if not twins or not shares:
+        return ["controls: none measured"]
+    worst = max(twins, key=abs)
+    return [
+        f"controls of {len(found)} groups: A/A largest {percent(worst, 2)}; positive control, estimated / "
+        f"true {min(shares):.2f} to {max(shares):.2f}"
+    ]
+
+
+def _power(ruling: Ruling) -> list[str]:
+    """What this gate could have seen."""
+    said = []
+    for where, large in (("at order 0", False), ("above", True)):
+        seen = [
+            item.detectable
+            for item in ruling.judged
+            if item.detectable is not None and (item.pair.case.order > 0) == large
+        ]
+        if seen:
+            ends = dict.fromkeys(percent(end) for end in (min(seen), max(seen)))
+            said.append(f"{' to '.join(ends)} {where}")
+    if not said:
+        return []
+    tested = sum(item.comparison is not None for item in ruling.judged)
+    attainable = attainable_p(ruling.processes)
+    return [
+        f"seen 9 times in 10, by Holm over {tested} pairs: {', '.join(said)}; {ruling.processes} processes, "
+        f"whose ranks attain p = {attainable:.2g}"
+    ]
+
+
+# Counts
+
+
+def _count_notes(ruling: CountRuling) -> list[str]:
+    changed = sorted((item for item in ruling.judged if item.differences or item.note), key=_count_badness)
+    said = [f"{item.verdict} {_as_filters(item.name)}: {_count_words(item)}" for item in changed]
+    if ruling.new:
+        said.append(f"{len(ruling.new)} cases are not in the baseline, such as {_as_filters(ruling.new[0])}")
+    if ruling.stale:
+        said.append(f"! out of date; renew it with: rmapbench count -o {ruling.against} --force")
+    return said or [f"all counts of {len(ruling.judged)} cases equal those in {ruling.against}"]
+
+
+def _count_words(item: CountJudged) -> str:
+    return ", ".join(map(str, item.differences)) or item.note
+
+
+def _count_badness(item: CountJudged) -> tuple[int, bool, str]:
+    return item.verdict.severity, Case.parse(item.name).order > 0, item.name

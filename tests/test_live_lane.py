@@ -1,0 +1,277 @@
+"""The live lane before it measures: what exists, what is skipped and why, how much memory it takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.case import Case, Filters
+from bench.errors import LaneUnavailable, UsageError
+from bench.lanes.live import catalogue, lane
+from bench.lanes.live.catalogue import FAMILIES, MIB, format_memory, larger, parse_memory
+from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.workload.operations import OPERATIONS
+from tests.conftest import ROOT
+
+# Calls that the running kernel makes for nobody: a PMD of file memory is never copied.
+NEVER_CALLED = {"folio_dup_file_rmap_pmd"}
+NO_BITS = "userfaultfd: Operation not permitted"
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    """Files below a root, with their contents."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A machine with two mTHP sizes, 8 GiB, one node, no swap, no ksmd, no hugetlb pool."""
+    thp = "sys/kernel/mm/transparent_hugepage"
+    files = {
+        f"{thp}/enabled": "always [madvise] never\n",
+        f"{thp}/shmem_enabled": "always within_size advise [never] deny force\n",
+        f"{thp}/hugepages-64kB/enabled": "always inherit madvise [never]\n",
+        f"{thp}/hugepages-2048kB/enabled": "always [inherit] madvise never\n",
+        f"{thp}/hugepages-8kB/shmem_enabled": "always inherit within_size advise [never]\n",
+        f"{thp}/hugepages-2048kB/shmem_enabled": "always [inherit] within_size advise never\n",
+        "proc/meminfo": "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n",
+        "proc/swaps": "Filename Type Size Used Priority\n",
+        "proc/self/cgroup": "0::/a/b\n",
+        "sys/devices/system/node/node0/cpulist": "0-1\n",
+    }
+    return tree(tmp_path, files)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+    monkeypatch.setattr(lane, "machine", lambda: machine)
+
+
+def unprivileged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be written, which root's access(2) would not say."""
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and may(path, mode))
+
+
+def names(found: list[Case]) -> set[str]:
+    return {case.name for case in found}
+
+
+def test_every_size_and_path_exists(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Order 0, every size the kernel offers, 2 MiB by PMD too."""
+    use(monkeypatch, Machine(root))
+    listed = lane.cases({})
+    forks = {(case.get("path"), case.order) for case in listed if case.op == "fork" and not case.get("kind")}
+    by_ptes = {(path, order) for path in ("pte", "ptes", "default") for order in (0, 4, 9)}
+    assert forks == by_ptes | {("pmd", 9)}
+    assert {case.order for case in listed if case.meaning("kind") == "shmem"} == {0, 1, 9}
+    assert {case.get("memory") for case in listed} == {"1GiB"}
+
+
+def test_without_write_protection_only_the_default_path_is_left(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason and what would end it are said, for anon and shmem memory."""
+    use(monkeypatch, Machine(root, NO_BITS, NO_BITS))
+    assert {case.get("path") for case in lane.cases({})} == {"default", "pmd"}
+    assert any(NO_BITS in note and "sudo sysctl" in note for note in lane.skipped())
+    assert any(note.startswith("split_pmd (anon)") for note in lane.skipped())
+
+
+def test_who_may_not_choose_sizes_uses_the_enabled_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Order 9 through `inherit`, and order 0; the rest is named with the command that gives it."""
+    unprivileged(monkeypatch)
+    use(monkeypatch, Machine(root))
+    listed = lane.cases({})
+    assert {case.order for case in listed if not case.get("kind")} == {0, 9}
+    assert {case.order for case in listed if case.get("kind") == "shmem"} == {0}
+    assert "anon folio sizes other than order=0,9: run as root (sudo rmapbench ...)" in lane.skipped()
+    assert lane.plan(listed, {}).setup == {"select": {"anon": False, "shmem": False, "hugetlb": True}}
+
+
+def test_a_kernel_before_mthp_has_orders_0_and_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the one control there was."""
+    thp = "sys/kernel/mm/transparent_hugepage"
+    tree(tmp_path, {f"{thp}/enabled": "always [madvise] never\n", "proc/meminfo": "MemAvailable: 8388608 kB"})
+    use(monkeypatch, Machine(tmp_path))
+    assert {case.order for case in lane.cases({}) if not case.get("kind")} == {0, 9}
+
+
+def test_without_sysfs_order_0_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container; it says so."""
+    use(monkeypatch, Machine(tree(tmp_path, {"proc/meminfo": "MemAvailable: 8388608 kB"})))
+    assert {case.order for case in lane.cases({})} == {0}
+    assert any("/sys is not mounted" in note for note in lane.skipped())
+
+
+def test_where_nothing_can_be_measured_the_exit_code_is_4(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LaneUnavailable, with the reasons."""
+    use(monkeypatch, Machine(root))
+    monkeypatch.setattr(Machine, "lacks", lambda *_: "nothing works")
+    with pytest.raises(LaneUnavailable, match="nothing can be measured here") as caught:
+        lane.cases({})
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "there", "gone"),
+    [
+        ({}, "lazyfree", "pageout"),
+        ({"proc/swaps": "Filename\n/swap file 1 0 -2\n"}, "pageout", "lazyfree"),
+        ({"sys/devices/system/node/node1/cpulist": "2\n"}, "migrate", ""),
+        ({}, "", "migrate"),
+        ({f"sys/kernel/mm/ksm/{n}": "0" for n in ("run", "pages_to_scan", "sleep_millisecs")}, "ksm", ""),
+        ({}, "", "ksm"),
+    ],
+)
+def test_operations_depend_on_the_machine(
+    root: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], there: str, gone: str
+) -> None:
+    """What is not there is skipped with its reason, and listed as that."""
+    use(monkeypatch, Machine(tree(root, files)))
+    ops = {case.op for case in lane.cases({})}
+    assert not there or there in ops
+    assert gone not in ops
+    assert not gone or any(note.startswith(f"{gone} (anon): ") for note in lane.skipped())
+
+
+def test_memory_is_a_quarter_of_what_there_is(tmp_path: Path) -> None:
+    """A power of two, 1 GiB at most."""
+    for available, expected in ((8 << 20, "1GiB"), (3 << 20, "512MiB"), (300 << 10, "64MiB")):
+        machine = Machine(tree(tmp_path, {"proc/meminfo": f"MemAvailable: {available} kB\n"}))
+        assert format_memory(machine.default_memory()) == expected
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "mebibytes"),
+    [
+        ("0::/a/b\n", {"a/memory.max": f"{512 << 20}", "a/memory.current": f"{200 << 20}"}, 312),
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/b/memory.current": "5"}, 8192),
+        ("0::/a\n", {"a/memory.max": f"{100 << 20}", "a/memory.current": f"{100 << 20}",
+                     "a/memory.stat": f"anon 1\ninactive_file {30 << 20}\n"}, 30),
+        ("4:cpu,memory:/c\n", {"memory/c/memory.limit_in_bytes": f"{400 << 20}",
+                               "memory/c/memory.usage_in_bytes": "0"}, 400),
+    ],
+)  # fmt: skip
+def test_the_limits_of_control_groups_count(
+    root: Path, cgroup: str, files: dict[str, str], mebibytes: int
+) -> None:
+    """Of both versions, of every group above; page cache that can be dropped is free."""
+    tree(
+        root, {"proc/self/cgroup": cgroup, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
+    )
+    assert Machine(root).available() == mebibytes << 20
+
+
+def test_too_much_memory_is_refused_with_what_would_fit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is measured; what is suggested is then accepted."""
+    use(monkeypatch, Machine(root))
+    chosen = lane.cases({}, Filters.parse(["memory=16GiB"]))
+    with pytest.raises(
+        UsageError, match=r"needs \d+ MiB, 8192 MiB are available; memory=\d+MiB would fit"
+    ) as e:
+        lane.prepare(chosen, {})
+    fitting = str(e.value).rpartition("memory=")[2].split()[0]
+    lane.prepare(
+        [case.but(memory=fitting) for case in chosen if case.name.startswith(chosen[0].name[:9])], {}
+    )
+    assert fits(Machine(root), parse_memory(fitting), 1) == ""
+    assert "would fit" not in fits(Machine(root.parent / "nowhere"), MIB, 1)
+
+
+def test_memory_that_makes_no_sense_is_refused() -> None:
+    """One sentence with an example."""
+    for text in ("1GB", "0MiB", "3MiB", "1.5GiB", "GiB", "-4MiB", "4KiB", "99999999999GiB"):
+        with pytest.raises(UsageError, match="multiple of 4 MiB"):
+            parse_memory(text)
+    assert [parse_memory(text) for text in ("4MiB", "1GiB", "4096KiB")] == [4 * MIB, 1024 * MIB, 4 * MIB]
+
+
+def test_the_positive_control_is_a_thirty_second_larger() -> None:
+    """In whole folios."""
+    assert larger(1 << 30, 0) - (1 << 30) == 32 * MIB
+    assert larger(16 * MIB, 9) - 16 * MIB == 2 * MIB
+
+
+def test_each_block_has_its_controls(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A/A and positive, of the batched arm where there is one; an operation is one group in it."""
+    use(monkeypatch, Machine(root))
+    chosen = lane.cases({})
+    blocks = lane.plan(chosen, {}).blocks
+    assert {case for block in blocks for case in block.cases if "control" not in case} == names(chosen)
+    for block in blocks:
+        roles = [arm.spec["role"] for arm in block.arms]
+        assert roles.count("twin") == roles.count("positive") == 1
+        assert len({Case.parse(case).group.but(memory=None) for case in block.cases}) == len(
+            {Case.parse(case).op for case in block.cases}
+        )
+    fork = next(block for block in blocks if block.name == "anon-fork/order=4/memory=1GiB")
+    assert {arm.spec["path"] for arm in fork.arms if arm.spec["role"] != "case"} == {"ptes"}
+
+
+def test_only_what_is_chosen_is_planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One operation on one path needs no other arm than its controls."""
+    use(monkeypatch, Machine(root))
+    chosen = [case for case in lane.cases({}) if case.name == "live/exit/path=pte/order=4/memory=1GiB"]
+    (block,) = lane.plan(chosen, {}).blocks
+    assert [arm.spec["ops"] for arm in block.arms] == [["exit"]] * 3
+    assert [arm.spec["role"] for arm in block.arms] == ["case", "twin", "positive"]
+
+
+def test_operations_of_the_catalogue_are_those_of_the_workload() -> None:
+    """Each can be asked for, and none is forgotten."""
+    assert {operation.name for _, _, operation in catalogue.families()} == set(OPERATIONS)
+
+
+def test_the_operations_cover_the_interface() -> None:
+    """Every rmap call that a running kernel makes is exercised by some operation."""
+    made = {call for _, _, operation in catalogue.families() for call in operation.calls}
+    expected = {"folio_add_new_anon_rmap", "folio_move_anon_rmap"}
+    for stem, paths in {
+        "add_anon": "pte ptes pmd", "try_dup_anon": "pte ptes pmd", "try_share_anon": "pte pmd",
+        "add_file": "pte ptes pmd", "dup_file": "pte ptes", "remove": "pte ptes pmd",
+    }.items():  # fmt: skip
+        expected |= {f"folio_{stem}_rmap_{path}" for path in paths.split()}
+    assert expected - made == set()
+    assert not NEVER_CALLED & made
+
+
+def test_list_names_the_calls_of_each_operation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says of two neighbours that they make none."""
+    use(monkeypatch, Machine(root))
+    notes = lane.notes(lane.cases({}))
+    assert "split_pmd (anon): folio_add_anon_rmap_ptes, folio_remove_rmap_pmd" in notes
+    assert "mprotect (anon): no rmap call" in notes and "mremap (anon): no rmap call" in notes
+    assert any(note.startswith("skipped: ") for note in notes)
+
+
+def test_variants_belong_to_the_model() -> None:
+    """The running kernel has none."""
+    with pytest.raises(UsageError, match="variants are the model's"):
+        lane.cases({"mine": Path("mine.py")})
+
+
+def test_families_that_share_memory_leave_it_whole() -> None:
+    """What unmaps or changes it would spoil the next arm."""
+    harmless = {"fork", "unmap_after_fork", "exit"}
+    for family in FAMILIES:
+        if family.shared:
+            assert {operation.name for operation in family.operations} <= harmless
+
+
+def test_the_readme_has_every_operation_with_its_calls() -> None:
+    """The table of the manual is that of the catalogue."""
+    text = (ROOT / "README.md").read_text()
+    for kind, _, operation in catalogue.families():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| `{operation.name}` | {kind} |"))
+        named: list[str] = []
+        for word in line.rpartition(" | ")[2].split("`")[1::2]:
+            named.append(named[-1].rpartition("_")[0] + word if word.startswith("_") else word)
+        assert named == list(operation.calls) or not operation.calls
+        assert bool(operation.calls) or line.endswith("| none |")

@@ -1,0 +1,197 @@
+"""The live lane for real, small: the kernel that runs the tests, from the command line to the table."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import results
+from bench.case import Case
+from bench.lanes.live.machine import Machine
+from bench.lanes.live.process import hello
+from bench.lanes.live.watchdog import current
+from tests.conftest import Cli
+
+ORDER = 4
+SMALL = ("--lane", "live", "--processes", "2", "--rounds", "1", "--quiet")
+SELECTED = (
+    "fork",
+    "munmap",
+    "unmap_after_fork",
+    "split_pmd",
+    f"order=0,{ORDER},9",
+    "kind=anon",
+    "memory=16MiB",
+)
+
+
+def lacking() -> str:
+    """Why this machine cannot run these tests; empty if it can."""
+    machine = Machine()
+    if os.geteuid() != 0:
+        return "needs root"
+    if not {ORDER, 9} <= set(machine.controls("anon")) or not machine.may_choose("anon"):
+        return "needs per-size mTHP controls that can be written"
+    if machine.available() < 1 << 30:
+        return "needs 1 GiB of memory"
+    return hello()["no_write_protection"]
+
+
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"live lane: {lacking()}")
+
+
+def state() -> dict[str, str]:
+    """Every setting that the lane may write."""
+    return {str(path): current(str(path)) for path in Machine().settings()}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """A result file, measured once; the machine is as before."""
+    directory, before = tmp_path_factory.mktemp("live"), state()
+    outcome = Cli(cache_dir, directory)("run", *SELECTED, *SMALL, "--seed", "3", "-o", "live.json")
+    assert outcome.code == 0, outcome.err
+    assert state() == before
+    return directory / "live.json"
+
+
+def test_every_case_has_a_proven_value_or_a_reason(measured: Path) -> None:
+    """Folios of the order, bits of the path, one VMA; nothing is a number without them."""
+    loaded = results.load(measured)
+    plain = [case for case in loaded.runs if not case.get("control")]
+    assert {case.op for case in plain} >= {"munmap", "unmap_after_fork"}
+    for case, runs in loaded.runs.items():
+        for run in runs:
+            said = run.metadata
+            assert float(said["order_share"]) >= 0.99 and said["vmas"] == 1
+            assert float(said["gross"]) > float(said["empty"]) >= 0
+            even, odd = {"pte": (1, 0), "ptes": (1, 1)}.get(case.get("path"), (0, 0))
+            assert (said["wp_even"], said["wp_odd"]) == (even, odd)
+            if case.order == 9:
+                assert said["by_pmd"] == (case.get("path") == "pmd")
+    assert all(reason.startswith("UNMEASURABLE: ") for reason in loaded.failed.values())
+    assert len(loaded.runs) + len(loaded.failed) == loaded.metadata["expected_cases"]
+
+
+def test_controls_are_in_the_file(measured: Path) -> None:
+    """The same arm twice, and one over a memory larger by a known part."""
+    loaded = results.load(measured)
+    munmap = Case.of("live", "munmap", path="ptes", order=ORDER, memory="16MiB")
+    assert munmap.but(control="twin") in loaded.runs
+    positive = munmap.but(control="positive")
+    assert (loaded.note(positive, "extra_pages"), loaded.note(positive, "pages")) == (128, 4096)
+
+
+def test_the_table_says_what_the_paths_are(measured: Path, cli: Cli) -> None:
+    """Under every table that compares them; the positive control's true size is known."""
+    text = cli("report", measured, "munmap").out
+    said = " ".join(text.split())
+    assert "this kernel's batching code meeting batches of one" in said
+    assert "it is not the code of kernels before batching" in said
+    assert "positive control:" in said and "of true +3.1 %" in said and "none measured" not in said
+    assert f"{64}K default" in text and "2M pmd" in text
+    assert cli("chart", measured, "-o", "charts").code == 0
+
+
+def test_pyperf_reads_a_live_file(measured: Path) -> None:
+    """Its values are seconds a page."""
+    command = [sys.executable, "-m", "pyperf", "metadata", str(measured)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "lane: live" in done.stdout
+
+
+def start(cli: Cli) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench", "run", *SELECTED, *SMALL, "--rounds", "50", "-o", "out.json"]
+    return subprocess.Popen(command, cwd=cli.cwd, env=cli.environment(), stderr=subprocess.PIPE, text=True)
+
+
+def family(pid: int) -> set[int]:
+    """The processes below one, at this moment."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found, below = {pid}, {pid}
+    while below := {child for child, parent in parents.items() if parent in below} - found:
+        found |= below
+    return found - {pid}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_the_machine_as_it_was(cli: Cli, number: signal.Signals) -> None:
+    """Settings are back, no process is left, and the next run may start."""
+    before = state()
+    process = start(cli)
+    while not list(cli.cwd.glob("out.json.journal/worker-*.jsonl")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    time.sleep(random.Random().random() * 2)
+    children = family(process.pid)
+    process.send_signal(number)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == (-number if number == signal.SIGKILL else 130), err
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.05)
+    assert children and state() == before
+
+
+def test_a_second_run_is_refused(cli: Cli) -> None:
+    """Exit code 4, one sentence; nothing of the first is disturbed."""
+    process = start(cli)
+    try:
+        while not list(cli.cwd.glob("out.json.journal/worker-*.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        outcome = cli("run", *SELECTED, *SMALL, "-o", "second.json")
+        assert outcome.code == 4
+        assert f"another live run is at work (process {process.pid}" in outcome.err
+        assert outcome.err.count("\n") == 1
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "memory=4096GiB"), "would fit"),
+        (("run", "memory=1GB"), "multiple of 4 MiB"),
+        (("run", "order=11", "memory=16MiB"), "unknown order '11'; valid: 0, "),
+        (("run", "frok"), "unknown operation 'frok'"),
+        (("list", "path=both"), "unknown path 'both'"),
+        (("list", "--variants"), "variants are the model's"),
+        (("run", "--variant", "a=b.py"), "variants are the model's"),
+    ],
+)
+def test_bad_requests_are_one_sentence(cli: Cli, arguments: tuple[str, ...], words: str) -> None:
+    """Exit code 2, before anything is measured."""
+    outcome = cli(*arguments, "--lane", "live")
+    assert (outcome.code, outcome.out) == (2, ""), outcome
+    assert words in outcome.err and outcome.err.count("\n") == 1
+
+
+def test_operations_on_every_kind_of_memory_work() -> None:
+    """What this machine says it can measure, it measures: each operation once, without engine."""
+    from bench.lanes.live import lane
+    from bench.lanes.live.session import open_session
+
+    chosen = [case for case in lane.cases({}) if case.order in (0, 9)]
+    plan = lane.plan(chosen, {})
+    with lane.kept_machine():
+        session = open_session(plan.setup, 1)
+        with session.workload:
+            for arm in (arm for block in plan.blocks for arm in block.arms if arm.spec["role"] == "case"):
+                found = session.arm(arm.spec, None)._measured()
+                assert found["unmeasurable"] == {}, (arm.cases, json.dumps(found["unmeasurable"]))

@@ -1,0 +1,155 @@
+"""Settings are put back after success, failure, signals and kills; one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.errors import LaneUnavailable
+from bench.lanes.live import settings
+from tests.conftest import ROOT
+
+# A run that changes both settings again and again, until somebody ends it.
+CHANGES = """
+import sys, time
+from pathlib import Path
+from bench.lanes.live.settings import kept
+place, *files = map(Path, sys.argv[1:])
+with kept(files, place):
+    while True:
+        for value in ("madvise", "never", "always"):
+            for file in files:
+                file.write_text(value)
+            print(value, flush=True)
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Two settings, one written the kernel's way."""
+    made = [tmp_path / "enabled", tmp_path / "nr_hugepages"]
+    made[0].write_text("always inherit [madvise] never\n")
+    made[1].write_text("7\n")
+    return made
+
+
+def values(files: list[Path]) -> list[str]:
+    return [settings.watchdog.current(str(file)) for file in files]
+
+
+BEFORE = ["madvise", "7"]
+
+
+def running(place: Path, files: list[Path]) -> subprocess.Popen[str]:
+    """A run that has changed something already."""
+    command = [sys.executable, "-c", CHANGES, str(place), *map(str, files)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stdout.readline()
+    return process
+
+
+def gone(place: Path, within: float = 8.0) -> None:
+    """Wait until the settings that were saved are put back."""
+    deadline = time.monotonic() + within
+    while (place / "settings.json").exists():
+        assert time.monotonic() < deadline, "nobody put the settings back"
+        time.sleep(0.02)
+
+
+def test_settings_come_back_after_success_and_failure(tmp_path: Path, files: list[Path]) -> None:
+    """And nothing is left but the lock."""
+    with settings.kept(files, tmp_path / "state"):
+        files[0].write_text("never")
+    assert values(files) == BEFORE
+    with pytest.raises(ZeroDivisionError), settings.kept(files, tmp_path / "state"):
+        files[1].write_text("512")
+        raise ZeroDivisionError
+    assert values(files) == BEFORE
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["lock"]
+
+
+def test_what_was_not_changed_is_not_written(tmp_path: Path, files: list[Path]) -> None:
+    """The kernel's own text stays."""
+    with settings.kept(files, tmp_path / "state"):
+        files[1].write_text("8")
+    assert files[0].read_text() == "always inherit [madvise] never\n"
+
+
+def test_settings_come_back_after_kills_at_random_moments(tmp_path: Path, files: list[Path]) -> None:
+    """SIGKILL twenty times, at moments between the first change and a tenth of a second later."""
+    rng = random.Random(5)
+    runs = []
+    for number in range(20):  # all at once, each with its own settings
+        place = tmp_path / f"state{number}"
+        own = [file.with_name(f"{file.name}{number}") for file in files]
+        for file, before in zip(own, files):
+            file.write_text(before.read_text())
+        runs.append((place, own))
+    for place, own in runs:
+        process = running(place, own)
+        time.sleep(rng.random() / 10)
+        process.kill()
+        process.communicate()
+    for place, own in runs:
+        gone(place)
+        assert values(own) == BEFORE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_settings_come_back_after_signals(tmp_path: Path, files: list[Path], number: int) -> None:
+    """Sent to the whole group, as a terminal does; the watchdog is not in it."""
+    process = running(tmp_path / "state", files)
+    process.send_signal(number)
+    process.communicate(timeout=10)
+    gone(tmp_path / "state")
+    assert values(files) == BEFORE
+
+
+def test_the_next_start_repairs_what_nobody_did(tmp_path: Path, files: list[Path]) -> None:
+    """Run and watchdog killed both, as when the machine was reset under them."""
+    place = tmp_path / "state"
+    place.mkdir()
+    saved = {str(file): value for file, value in zip(files, BEFORE)}
+    (place / "settings.json").write_text(json.dumps(saved))
+    (place / "lock").write_text("999999999\n")
+    files[0].write_text("never")
+    files[1].write_text("512")
+    with settings.kept(files, place):
+        assert values(files) == BEFORE
+    assert values(files) == BEFORE
+
+
+def test_a_second_run_is_refused_with_the_number_of_the_first(tmp_path: Path, files: list[Path]) -> None:
+    """And does not touch its settings; once the first is killed, the next one may start."""
+    place = tmp_path / "state"
+    first = running(place, files)
+    said = rf"another live run is at work \(process {first.pid}"
+    with pytest.raises(LaneUnavailable, match=said) as caught, settings.kept(files, place):
+        pytest.fail("two runs at once")
+    assert caught.value.exit_code == 4
+    first.kill()
+    first.communicate()
+    with settings.kept(files, place):
+        assert values(files) == BEFORE
+    assert values(files) == BEFORE
+
+
+def test_a_setting_that_cannot_be_put_back_is_named(tmp_path: Path, files: list[Path]) -> None:
+    """With its value, and kept for the next start."""
+    place = tmp_path / "state"
+    expected = pytest.raises(LaneUnavailable, match=r"nr_hugepages: .*; it was 7; write it by hand")
+    with expected, settings.kept(files, place):
+        files[1].unlink()
+        files[1].mkdir()
+    assert json.loads((place / "settings.json").read_text())[str(files[1])] == "7"

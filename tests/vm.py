@@ -1,0 +1,31 @@
+"""What tests of the vm lane share: kernel images that are none, and a QEMU that boots nothing."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from pathlib import Path
+
+FAKE = Path(__file__).with_name("fake_qemu.py")
+
+
+def bzimage(path: Path, release: str = "6.12.1-test") -> Path:
+    """A file with the header of a bzImage of this release."""
+    data = bytearray(0x2000)
+    data[0x202:0x206] = b"HdrS"
+    data[0x20E:0x210] = struct.pack("<H", 0x1000 - 0x200)
+    text = f"{release} (somebody@somewhere) #1 SMP\0".encode()
+    data[0x1000 : 0x1000 + len(text)] = text
+    path.write_bytes(data)
+    return path
+
+
+def fake_qemu(directory: Path, does: str = "") -> dict[str, str]:
+    """The environment in which QEMU is the fake one; `does` is what it does, by kernel file: new:panics."""
+    programs = directory / "programs"
+    programs.mkdir(exist_ok=True)
+    program = programs / "qemu-system-x86_64"
+    program.write_text(FAKE.read_text().replace('"""', f'#!{sys.executable}\n"""', 1))
+    program.chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}", "FAKE_QEMU": does}

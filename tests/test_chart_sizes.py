@@ -10,6 +10,7 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.pairs import pairs
 from bench.results import ProcessRun, Results
 from bench.show.chart_published import published_chart
 from bench.show.chart_sizes import memory_chart, threads_chart
@@ -102,3 +103,15 @@ def test_shapes_kept_on_request_are_shown_where_paths_are_named() -> None:
     assert "scan-first" not in render_text(results)
     assert "scan-first" in render_text(results, Filters.parse(["path=scan-first"]))
     assert "scan-first" in render_projection(results, "order", "path", "path=pte")
+
+
+def test_shapes_kept_on_request_are_judged_where_their_path_is_named() -> None:
+    """Against per-page; elsewhere they are shown, with the reason."""
+    shape = FORK.but(path="scan-first")
+    results = measured({FORK: 10.0, FORK.but(path="ptes"): 10.0, shape: 11.0})
+    results.runs[shape] = [replace(run, metadata={"on_request": 1}) for run in results.runs[shape]]
+    found = {pair.case: pair for pair in pairs(results)}
+    assert (found[shape].base, bool(found[shape].why_not)) == (FORK, True)
+    assert not found[FORK.but(path="ptes")].why_not
+    (named,) = pairs(results, Filters.parse(["path=scan-first"]))
+    assert (named.case, named.base, named.why_not) == (shape, FORK, "")

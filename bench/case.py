@@ -13,7 +13,7 @@ KEYS = (
 )  # fmt: skip
 LEVELS = ("call", "scenario", "live", "vm")
 # What a missing key stands for; `kind` has a default outside `call/` only.
-DEFAULTS = {"pattern": "full", "threads": "1", "kind": "anon"}
+DEFAULTS = {"pattern": "full", "threads": "1", "kind": "anon", "memory": "hot"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Case:
     def meaning(self, key: str) -> str:
         """The value of `key` including what its absence stands for."""
         if key == "kind" and self.level == "call":
+            return self.get(key)
+        if key == "memory" and self.level != "scenario":
             return self.get(key)
         return self.get(key, DEFAULTS.get(key, ""))
 

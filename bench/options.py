@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
-from bench.case import Filters
+from bench.case import Case, Filters
 from bench.errors import UsageError
 
 
@@ -54,6 +56,9 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=seconds, metavar="S", help="of a silent worker (default 60, live and vm 300)"
     )
+    parser.add_argument(
+        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs"
+    )
     parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
 
 
@@ -67,6 +72,12 @@ def add_thresholds(parser: argparse.ArgumentParser) -> None:
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)
+
+
+def selected(args: argparse.Namespace, lane: ModuleType, extra: Mapping[str, Path]) -> list[Case]:
+    """The lane's cases that the filters select; values of `memory=` and `threads=` make cases."""
+    chosen = filters(args)
+    return chosen.select(lane.cases(extra, chosen))
 
 
 def variants(args: argparse.Namespace) -> dict[str, Path]:

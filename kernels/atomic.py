@@ -95,6 +95,16 @@ def atomic_add_return(i: int, v: int) -> int:
     return _add32("U", "atomic_add_return", i, v)
 
 
+def atomic_dec_and_test(v: int) -> bool:
+    """Locked decrement; is the value now 0? (folio_put's test)."""
+    return _add32("U", "atomic_dec_and_test", -1, v) == 0
+
+
+def atomic_sub_and_test(i: int, v: int) -> bool:
+    """Locked subtract; is the value now 0?"""
+    return _add32("U", "atomic_sub_and_test", -i, v) == 0
+
+
 def atomic64_add(i: int, v: int) -> None:
     """Locked 64-bit add, result not used."""
     note("N", v, "atomic64_add")
@@ -138,6 +148,24 @@ def atomic_try_cmpxchg_0_to_1(v: int) -> bool:
     return True
 
 
+def xchg64(address: int, value: int) -> int:
+    """Exchange a 64-bit word, always locked; the old value."""
+    note("U", address, "xchg64")
+    word = _S64.from_address(address)
+    before, word.value = word.value, value
+    return before
+
+
+def atomic64_try_cmpxchg(address: int, old: int, new: int) -> bool:
+    """Locked compare-and-exchange of a 64-bit word; was it `old` and is it `new` now?"""
+    note("U", address, "atomic64_try_cmpxchg")
+    word = _S64.from_address(address)
+    if word.value != old:
+        return False
+    word.value = new
+    return True
+
+
 def smp_mb() -> None:
     """Full memory barrier; on x86 a locked add of 0 to the stack."""
     note("F", 0, "smp_mb")
@@ -145,6 +173,10 @@ def smp_mb() -> None:
 
 def cpu_relax() -> None:
     """What a spin loop does between two looks."""
+
+
+def unlikely_path() -> None:
+    """Tell the compiler that control seldom comes here, as the kernel's unlikely(); no instruction."""
 
 
 def clock_ns() -> int:

@@ -97,6 +97,30 @@ def _flag(instruction: str, flag: str) -> Build:
     return build
 
 
+def _sub_and_test(b: Any, i: Any, address: Any) -> Any:
+    kind = ir.FunctionType(I8, [I32, I64])
+    code, constraint = "lock subl $1, ($2)", f"={{@ccz}},r,r,{CLOBBERS}"
+    return b.trunc(b.asm(kind, code, constraint, [b.trunc(i, I32), address], True), I1)
+
+
+def _fetched_sub_and_test(b: Any, i: Any, address: Any) -> Any:
+    delta = b.trunc(i, I32)
+    return b.icmp_signed("==", b.atomic_rmw("sub", _pointer(b, address, I32), delta, "seq_cst"), delta)
+
+
+def _dec_and_test(b: Any, address: Any) -> Any:
+    return _fetched_sub_and_test(b, I64(1), address)
+
+
+def _xchg64(b: Any, address: Any, value: Any) -> Any:
+    return b.atomic_rmw("xchg", _pointer(b, address, I64), value, "seq_cst")
+
+
+def _try_cmpxchg64(b: Any, address: Any, old: Any, new: Any) -> Any:
+    pair = b.cmpxchg(_pointer(b, address, I64), old, new, "seq_cst", "monotonic")
+    return b.extract_value(pair, 1)
+
+
 def _asm(instruction: str, arguments: int = 0) -> Build:
     def build(b: Any, *args: Any) -> None:
         kind = ir.FunctionType(VOID, [I64] * arguments)
@@ -129,6 +153,11 @@ def _fence(b: Any) -> None:
     b.fence("seq_cst")
 
 
+def _unlikely_path(b: Any) -> None:
+    call = b.asm(ir.FunctionType(VOID, []), "", "", [], True)
+    set.add(call.attributes, "cold")  # llvmlite does not know it for calls, LLVM does
+
+
 def _clock(b: Any) -> Any:
     timespec = ir.LiteralStructType([I64, I64])
     kind = ir.FunctionType(I32, [I32, timespec.as_pointer()])
@@ -146,6 +175,8 @@ def _call(b: Any, function: Any, *args: Any) -> Any:
 
 # LLVM would select xadd for the sign of the result, a cmpxchg loop for the lock, andb for the unlock.
 _DEC_NEGATIVE = _flag("lock addl $$-1, ($1)", "s") if X86 else _dec_and_negative
+_DEC_TEST = _flag("lock decl ($1)", "z") if X86 else _dec_and_test
+_SUB_TEST = _sub_and_test if X86 else _fetched_sub_and_test
 _LOCK_BIT31 = _flag("lock btsq $$31, ($1)", "c") if X86 else _lock_bit31
 _UNLOCK_BIT31 = _asm("btrq $$31, ($0)", 1) if X86 else _unlock_bit31
 _FENCE = _asm("lock addl $$0, -4(%rsp)") if X86 else _fence
@@ -166,6 +197,10 @@ LOWERING: dict[str, tuple[int, Any, Build]] = {
     "atomic_inc_and_test": (1, types.boolean, _inc_and_test),
     "atomic_dec_and_negative": (1, types.boolean, _DEC_NEGATIVE),
     "atomic_add_return": (2, types.int64, _add_return),
+    "atomic_dec_and_test": (1, types.boolean, _DEC_TEST),
+    "atomic_sub_and_test": (2, types.boolean, _SUB_TEST),
+    "xchg64": (2, types.int64, _xchg64),
+    "atomic64_try_cmpxchg": (3, types.boolean, _try_cmpxchg64),
     "set_bit": (2, types.void, _bit("or")),
     "clear_bit": (2, types.void, _bit("and")),
     "test_and_set_bit31_lock": (1, types.boolean, _LOCK_BIT31),
@@ -173,6 +208,7 @@ LOWERING: dict[str, tuple[int, Any, Build]] = {
     "atomic_try_cmpxchg_0_to_1": (1, types.boolean, _try_lock),
     "smp_mb": (0, types.void, _FENCE),
     "cpu_relax": (0, types.void, _PAUSE),
+    "unlikely_path": (0, types.void, _unlikely_path),
     "clock_ns": (0, types.int64, _clock),
     **{f"call{n}": (n + 1, types.int64, _call) for n in range(1, 7)},
 }

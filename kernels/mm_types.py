@@ -47,6 +47,7 @@ RMAP_NONE = 0
 RMAP_EXCLUSIVE = 1
 RMAP_COMPOUND = 2  # 6.7 only
 EBUSY = 16
+EAGAIN = 11
 
 # struct vm_area_struct, as far as rmap reads it (offsets are the model's own)
 VM_START = 0x00
@@ -56,12 +57,20 @@ VM_ANON_VMA = 0x20
 VM_PGOFF = 0x28
 VM_PERCPU = 0x30  # stands for %gs: the per-CPU area of the CPU that runs the caller
 VMA_BYTES = 0x40
+VM_WRITE = 0x02
+VM_SHARED = 0x08
+VM_MAYWRITE = 0x20
+VM_SOFTDIRTY = 0x0800_0000
 VM_LOCKED = 0x2000
 VM_SPECIAL = 0x10044400
 VM_DROPPABLE = 0x40_0000_0000
 # struct mm_struct
 MM_FLAGS = 0x00
 MM_ID = 0x08
+MM_RSS_FILE = 0x10
+MM_RSS_ANON = 0x18
+MM_RSS_SWAP = 0x20
+MM_WRITE_PROTECT_SEQ = 0x30  # odd while fork copies a private mapping
 MM_BYTES = 0x40
 # struct anon_vma
 ANON_VMA_ROOT = 0x00

@@ -82,6 +82,8 @@ def kernels_named(name: str) -> Mapping[str, Any]:
 
     if name == "primitives":
         return primitives.KERNELS
+    if name == "scenarios":
+        return {kernel.py_func.__name__: kernel for kernel in scenario_kernels()}
     if name == "driver":
         sweeps = {sweep.py_func.__name__: sweep for sweep in driver.SWEEPS.values()}
         others = ("sweep_yardstick", "prepare_exclusive", "prepare_unmapped", "batch")
@@ -89,6 +91,17 @@ def kernels_named(name: str) -> Mapping[str, Any]:
     module = load(discover(hidden=True)[name])
     found = {function: getattr(module, function, None) for function in INTERFACE}
     return {function: k for function, k in found.items() if k is not None and not isinstance(k, Single)}
+
+
+def scenario_kernels() -> list[Any]:
+    """A few scenarios, which hold most of what the others are made of, and the steps of the timed loop."""
+    from kernels import scene
+    from kernels.scenario import fork, restore_migrate, split_pmd, unmap_migrate, zap
+
+    steps = [scene.enter_window, scene.restore, scene.next_window, scene.leave, scene.batch_windows]
+    timed = [fork.fork_ptes, fork.copy_present_ptes, zap.munmap_ptes, zap.zap_present_folio_ptes]
+    timed += [zap.exit_pte, split_pmd.split_pmd_ptes]
+    return [*steps, *timed, unmap_migrate.unmap_migrate_pte, restore_migrate.restore_migrate_ptes]
 
 
 def assembly_of(kernel: Any) -> str:

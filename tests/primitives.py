@@ -29,6 +29,10 @@ OPERATIONS: dict[str, Prototype] = {
     "atomic_inc_and_test": Prototype(("v",), returns=True),
     "atomic_dec_and_negative": Prototype(("v",), returns=True),
     "atomic_add_return": Prototype(("i", "v"), returns=True),
+    "atomic_dec_and_test": Prototype(("v",), returns=True),
+    "atomic_sub_and_test": Prototype(("i", "v"), returns=True),
+    "xchg64": Prototype(("address", "value"), returns=True),
+    "atomic64_try_cmpxchg": Prototype(("address", "old", "new"), returns=True),
     "set_bit": Prototype(("nr", "address")),
     "clear_bit": Prototype(("nr", "address")),
     "test_and_set_bit31_lock": Prototype(("address",), returns=True),
@@ -36,6 +40,7 @@ OPERATIONS: dict[str, Prototype] = {
     "atomic_try_cmpxchg_0_to_1": Prototype(("v",), returns=True),
     "smp_mb": Prototype(()),
     "cpu_relax": Prototype(()),
+    "unlikely_path": Prototype(()),
     "clock_ns": Prototype((), returns=True),
     **{f"call{n}": Prototype(("function", *"abcdef"[:n]), returns=True) for n in range(1, 7)},
 }

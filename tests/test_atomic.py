@@ -29,6 +29,7 @@ KINDS = {
     "READ8": "r", "READ32": "r", "READ64": "r", "WRITE8": "w", "WRITE32": "w", "WRITE64": "w",
     "atomic_inc": "N", "atomic_dec": "N", "atomic_add": "N", "atomic_sub": "N", "atomic64_add": "N",
     "atomic_inc_and_test": "U", "atomic_dec_and_negative": "U", "atomic_add_return": "U",
+    "atomic_dec_and_test": "U", "atomic_sub_and_test": "U", "xchg64": "U", "atomic64_try_cmpxchg": "U",
     "set_bit": "N", "clear_bit": "N", "test_and_set_bit31_lock": "U", "clear_bit31_unlock": "w",
     "atomic_try_cmpxchg_0_to_1": "U", "smp_mb": "F",
 }  # fmt: skip
@@ -67,6 +68,17 @@ EXAMPLES: list[tuple[str, tuple[int, ...], int, int, int]] = [
     ("atomic_add_return", (-3,), 0x11111111_00000002, -1, 0x11111111_FFFFFFFF),
     ("atomic_add_return", (0x800000,), 0x11111111_00000010, 0x800010, 0x11111111_00800010),
     ("atomic_add_return", (1,), 0x11111111_7FFFFFFF, -0x80000000, 0x11111111_80000000),
+    ("atomic_dec_and_test", (), 0x11111111_00000001, 1, 0x11111111_00000000),
+    ("atomic_dec_and_test", (), 0x11111111_00000000, 0, 0x11111111_FFFFFFFF),
+    ("atomic_dec_and_test", (), 0x11111111_80000001, 0, 0x11111111_80000000),
+    ("atomic_sub_and_test", (16,), 0x11111111_00000010, 1, 0x11111111_00000000),
+    ("atomic_sub_and_test", (16,), 0x11111111_00000011, 0, 0x11111111_00000001),
+    ("atomic_sub_and_test", (0x1_0000_0002,), 0x11111111_00000002, 1, 0x11111111_00000000),
+    ("xchg64", (-2,), 0x80000000_00000001, -0x7FFFFFFF_FFFFFFFF, 0xFFFFFFFF_FFFFFFFE),
+    ("xchg64", (0,), 7, 7, 0),
+    ("atomic64_try_cmpxchg", (7, -2), 7, 1, 0xFFFFFFFF_FFFFFFFE),
+    ("atomic64_try_cmpxchg", (7, -2), 0x1_00000007, 0, 0x1_00000007),
+    ("atomic64_try_cmpxchg", (-1, 0), 0xFFFFFFFF_FFFFFFFF, 1, 0),
     ("set_bit", (11,), 0, 0, 0x800),
     ("set_bit", (63,), 0, 0, 0x80000000_00000000),
     ("set_bit", (17,), 0x20000, 0, 0x20000),
@@ -148,8 +160,8 @@ def test_an_operation_does_what_the_kernel_s_does(
 
 
 def test_every_operation_has_an_example() -> None:
-    """But the clock and the pause, which have nothing to compare."""
-    assert {name for name, *_ in EXAMPLES} == set(OPERATIONS) - {"clock_ns", "cpu_relax"}
+    """But the clock, the pause and the hint, which have nothing to compare."""
+    assert {name for name, *_ in EXAMPLES} == set(OPERATIONS) - {"clock_ns", "cpu_relax", "unlikely_path"}
 
 
 def test_a_compiled_operation_does_the_same(compiled: Worker) -> None:
@@ -182,7 +194,7 @@ def test_the_clock_is_the_one_python_has(compiled: Worker) -> None:
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if not name.startswith("call")])
 def test_an_interpreted_operation_is_noted_once_if_it_counts(name: str) -> None:
-    """As what it counts, at the byte it changes; the clock and the pause are not counted."""
+    """As what it counts, at the byte it changes; the clock, the pause and the hint are not counted."""
     memory = (ctypes.c_int64 * 8)()
     address = ctypes.addressof(memory) + 8
     values = {"v": address, "address": address, "nr": 17}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="the tables name x86-64 instructions"
 )
 
-# Two processes that compile, of about the same length, each name in one of them.
+# Processes that compile, of about the same length, each name in one of them.
 SHARES = (
     ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "primitives", "driver"),
     ("v6.12", "v6.15", "v6.15-no-page-mapcount", "_template", "_empty"),
@@ -37,6 +37,10 @@ PRIMITIVES = {
     "clear_bit": "andb",
     "test_and_set_bit31_lock": "btsq $31",
     "atomic_try_cmpxchg_0_to_1": "cmpxchgl",
+    "atomic_dec_and_test": "decl",
+    "atomic_sub_and_test": "subl",
+    "xchg64": "xchgq",  # locked without the prefix
+    "atomic64_try_cmpxchg": "cmpxchgq",
     "smp_mb": "addl $0",
 }
 # The whole of what a primitive becomes where that matters: flags are used, an old value is not fetched.
@@ -46,8 +50,11 @@ BODIES = {
     "atomic_dec_and_negative": ("xorl %eax, %eax", "lock addl $-1, (%rdi)", "sets %al", "retq"),
     "test_and_set_bit31_lock": ("xorl %eax, %eax", "lock btsq $31, (%rdi)", "setb %al", "retq"),
     "clear_bit31_unlock": ("btrq $31, (%rdi)", "retq"),
+    "atomic_dec_and_test": ("xorl %eax, %eax", "lock decl (%rdi)", "sete %al", "retq"),
+    "atomic_sub_and_test": ("xorl %eax, %eax", "lock subl %edi, (%rsi)", "sete %al", "retq"),
     "smp_mb": ("lock addl $0, -4(%rsp)", "retq"),
     "cpu_relax": ("pause", "retq"),
+    "unlikely_path": ("retq",),
     "READ64": ("movq (%rdi), %rax", "retq"),
     "WRITE32": ("movl %esi, (%rdi)", "retq"),
     "WRITE64": ("movq %rsi, (%rdi)", "retq"),
@@ -187,7 +194,8 @@ def test_a_primitive_is_the_instruction_of_the_specification(code: Code, name: s
     """That one locked, nothing else, nothing called that it does not name."""
     made = code.entry("primitives", name)
     assert made.locked() == ({PRIMITIVES[name]} if name in PRIMITIVES else set())
-    assert sum(text.startswith("lock ") for text in made.instructions) == (name in PRIMITIVES)
+    prefixed = name in PRIMITIVES and name != "xchg64"
+    assert sum(text.startswith("lock ") for text in made.instructions) == prefixed
     assert made.symbols() == ({"clock_gettime"} if name == "clock_ns" else set())
     assert name not in BODIES or made.instructions == BODIES[name]
 

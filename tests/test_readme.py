@@ -12,6 +12,8 @@ from bench import errors
 from bench.case import KEYS
 from bench.cli import COMMANDS
 from bench.judge.verdict import Verdict
+from bench.lanes.model.patterns import PATTERNS
+from bench.lanes.model.scenarios import SCENARIOS
 from tests.conftest import ROOT, Cli, check_golden
 
 README = ROOT / "README.md"
@@ -71,9 +73,20 @@ def test_every_word_of_the_notes_is_explained() -> None:
 
 def test_every_key_that_the_model_uses_is_explained() -> None:
     """Keys of other lanes are not."""
-    used = set(KEYS) - {"pattern", "kernel", "machine", "memory", "threads"}
+    used = set(KEYS) - {"kernel", "machine"}
     for key in used:
         assert f"| `{key}` |" in README.read_text()
+
+
+def test_every_scenario_state_and_pattern_is_named() -> None:
+    """In the section on scenarios."""
+    text = README.read_text().partition("## Scenarios")[2].partition("\n## ")[0]
+    states = {what.state for what in SCENARIOS if what.state}
+    paths = {path for what in SCENARIOS for path in what.forms} - {"folio"}
+    for word in {what.op for what in SCENARIOS} | states | set(PATTERNS):
+        assert f"`{word}`" in text, word
+    for path in paths:
+        assert f"path={path}`" in text, path
 
 
 def test_files_the_readme_links_to_exist() -> None:

@@ -13,8 +13,9 @@ from bench.lanes import lane
 REGRESSED = 3  # exit code
 LEGEND = (
     "a folio: U, N locked operations on descriptors with and without used result; fence full fences; loads,\n"
-    "stores plain ones on descriptors; lines distinct descriptors; stat statistics calls; split\n"
-    "deferred-split calls (what these calls do inside is not counted)"
+    "stores plain ones on descriptors; lines distinct cache lines; stat statistics calls; split\n"
+    "deferred-split calls (what these calls do inside is not counted); tlb invalidations of the TLB. In\n"
+    "scenarios page tables count with the descriptors"
 )
 EXAMPLES = """examples:
   rmapbench count remove order=0,4 variant=v6.8,v6.12
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     before: Counts = load(args.against) if args.against else {}
     if args.output:
         results.check_writable(args.output, args.force)
-    counts = module.count(options.filters(args).select(module.cases(extra)), extra)
+    counts = module.count(options.selected(args, module, extra), extra)
     if args.against:
         return _compare(counts, before, args.against, bool(args.filters))
     if args.output:

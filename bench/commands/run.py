@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from bench import options, results
@@ -112,7 +113,8 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
     if args.output:
         results.check_writable(args.output, args.force)
     target = _target(args.output)
-    settings = _settings(args, pace_of(module, extra), module.cpus(usable_cpus()))
+    pace = _kept_apart(pace_of(module, extra), module, chosen, args)
+    settings = _settings(args, pace, module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
     plan = module.plan(chosen, extra)
     metadata: dict[str, Any] = {
@@ -143,6 +145,14 @@ def _target(output: Path | None) -> Target:
         return Target(output, output.with_name(output.name + ".journal"), None)
     directory = Path(time.strftime("rmapbench-%Y-%m-%d-%H%M%S"))
     return Target(directory / "result.json", directory / "journal", directory)
+
+
+def _kept_apart(pace: Pace, module: ModuleType, chosen: list[Case], args: argparse.Namespace) -> Pace:
+    """With as few processes at once as the cases need, where the lane knows; what cannot be is refused."""
+    if not hasattr(module, "workers"):
+        return pace
+    most = min(pace.workers, len(usable_cpus()))
+    return dataclasses.replace(pace, workers=module.workers(chosen, most, args.oversubscribe))
 
 
 def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings:

@@ -23,6 +23,7 @@ COUNTED = {
     "lines": "lines",
     "statistics": "stat",
     "deferred_split": "split",
+    "tlb": "tlb",
 }
 SNIFFED = 4096  # bytes that tell a file of counts from one of times
 

@@ -19,6 +19,7 @@ PATH, BASE = "path", "base"
 OLDER = "an older generation"
 OWN_COST = "the system call from Python costs as much as the work"
 NO_CALL = "it makes no rmap call"
+ON_REQUEST = "a shape that no kernel has; it is judged where its path is named"
 HISTORY = "it depends on what the page allocator did before"
 # (level, operation, only at order 0): measured because they are worth seeing.
 NOT_JUDGED = {
@@ -61,7 +62,8 @@ def pairs(results: Results, filters: Filters | None = None) -> list[Pair]:
         raise UsageError("the file holds no case to judge; see its failed cases with `rmapbench report`")
     chosen = filters.select(plain) if filters else plain
     judged = set(shown_by_default(variant_of(case) for case in plain))
-    file = _File(results, set(plain), _bases(results), judged)
+    named = frozenset(filters.values("path") if filters else ())
+    file = _File(results, set(plain), _bases(results), judged, named)
     found = (pair for case in chosen for pair in _of(case, file))
     return sorted(found, key=lambda pair: (rank(variant_of(pair.case)), pair.case.order > 0))
 
@@ -79,6 +81,7 @@ class _File:
     plain: set[Case]  # measured or failed
     bases: dict[str, str]  # of every variant in the file
     judged: set[str]  # variants
+    named: frozenset[str]  # paths that the filters name
 
     def why_not(self, case: Case) -> str:
         """Why the case is not judged; empty if it is. A lane may say so of its own, by metadata."""
@@ -87,7 +90,13 @@ class _File:
         for small in (case.order == 0, False):
             if reason := NOT_JUDGED.get((case.level, case.op, small)):
                 return reason
+        if self.on_request(case) and case.get("path") not in self.named:
+            return ON_REQUEST
         return self._mostly_empty(case) or str(self.results.note(case, "not_gated") or "")
+
+    def on_request(self, case: Case) -> bool:
+        """Is it a shape of code that is kept to be seen, compared with per-page only?"""
+        return bool(self.results.note(case, "on_request"))
 
     def _mostly_empty(self, case: Case) -> str:
         """Is the figure a small rest of two large ones, with and without what is measured?"""
@@ -104,8 +113,15 @@ def _bases(results: Results) -> dict[str, str]:
 
 def _of(case: Case, file: _File) -> Iterator[Pair]:
     other = case.but(path="pte")
-    if case.get("path") == "ptes" and other in file.plain and not file.results.note(other, "same_code"):
+    shape = file.on_request(case)
+    if (
+        (case.get("path") == "ptes" or shape)
+        and other in file.plain
+        and not file.results.note(other, "same_code")
+    ):
         yield Pair(case, other, file.why_not(case))
+    if shape:
+        return
     variant = variant_of(case)
     base = file.bases.get(variant, "")
     users = variant not in GENERATIONS

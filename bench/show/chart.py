@@ -12,6 +12,8 @@ from bench.errors import UsageError
 from bench.results import Results
 from bench.show.chart_kernels import kernels_chart
 from bench.show.chart_order import cost_chart, ratio_chart
+from bench.show.chart_published import published_chart
+from bench.show.chart_sizes import memory_chart, threads_chart
 from bench.show.chart_style import save
 from bench.show.chart_variants import variants_chart
 
@@ -20,6 +22,9 @@ CHARTS: dict[str, Chart] = {
     "ratio": ratio_chart,
     "cost": cost_chart,
     "variants": variants_chart,
+    "memory": memory_chart,
+    "threads": threads_chart,
+    "published": published_chart,
     "kernels": kernels_chart,
 }
 FORMATS = ("png", "svg")

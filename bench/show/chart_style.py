@@ -56,6 +56,7 @@ PATHS = {
     "ptes": Style(BLUE, "s", "--", "batched (ptes)"),
     "pmd": Style(GREEN, "^", ":", "PMD-mapped (pmd)"),
     "folio": Style(BLACK, "D", "-.", "one call a folio (folio)"),
+    "scan-first": Style(WINE, "X", ":", "scan first (contpte v3)"),
 }
 _GENERATION_COLORS = (BLACK, ORANGE, SKY, GREEN, PURPLE, BLUE, VERMILION)
 _MARKERS, _LINES = "vP<>XsoD^*h8", ("-", "--", "-.", ":")

@@ -60,7 +60,7 @@ def render_projection(
 def _cases(results: Results, named: set[str], filters: Filters | None) -> list[Case]:
     """The ordinary cases selected; all variants where variants are an axis."""
     if not named & {"variant", "kernel"}:
-        return selected(results, filters)
+        return selected(results, filters, paths_named="path" in named)
     plain = [case for case in results.runs if is_plain(case)]
     return filters.select(plain) if filters else plain
 

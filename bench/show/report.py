@@ -70,9 +70,14 @@ def _sections(results: Results, filters: Filters | None) -> tuple[Samples, list[
     ]
 
 
-def selected(results: Results, filters: Filters | None) -> list[Case]:
-    """The cases to show: those the filters name; of the variants, unless named, the default ones."""
+def selected(results: Results, filters: Filters | None, paths_named: bool = False) -> list[Case]:
+    """The cases to show: those the filters name; of the variants, unless named, the default ones.
+
+    Shapes that are kept to be seen only (`on_request`) are among them where somebody names paths.
+    """
     plain = [case for case in results.runs if is_plain(case)]
+    if not paths_named and not (filters and filters.values("path")):
+        plain = [case for case in plain if not results.note(case, "on_request")]
     if not plain:
         raise UsageError(
             "the file holds no case to show; see its failed cases with `python -m pyperf metadata`"

@@ -73,4 +73,5 @@ def _mark(name: str, extra: Mapping[str, Path]) -> Path:
 
 def _line(name: str, compiled: dict[str, Any], interpreted: dict[str, Any]) -> str:
     calls = f"{compiled['calls'] + interpreted['calls']:,} calls"
+    calls += f" and {interpreted['callers']} scenarios"
     return f"{name}: agrees with the oracle in {calls}, compiled and interpreted; {compiled['threads']}"

@@ -12,6 +12,7 @@ from typing import Any
 from bench.lanes.model import processes
 from bench.measure.affinity import die_with_parent
 from kernels import abi, check, variants
+from kernels.checking.replay import generation_of
 
 
 def main() -> int:
@@ -35,7 +36,20 @@ def _load(job: dict[str, Any], found: dict[str, variants.VariantFile]) -> None:
 
 
 def _check(job: dict[str, Any], found: dict[str, variants.VariantFile]) -> dict[str, Any]:
-    return dataclasses.asdict(check.check(found[job["name"]], seed=job.get("seed", 1)))
+    file, seed = found[job["name"]], job.get("seed", 1)
+    done = dataclasses.asdict(check.check(file, seed=seed))
+    return {**done, "callers": _check_scenarios(file, seed) if abi.INTERPRETED else 0}
+
+
+def _check_scenarios(file: variants.VariantFile, seed: int) -> int:
+    """Interpreted only: compiling every scenario would take longer than everything else."""
+    from bench.lanes.model.scene_check import check as check_scenarios
+    from bench.lanes.model.scene_session import Code, entries
+    from bench.lanes.model.scene_world import SceneWorld
+
+    module = variants.load(file)
+    code = Code(entries(file, module), module.LAYOUT, generation_of(file, module.LAYOUT))
+    return check_scenarios(SceneWorld(), file, code, seed)
 
 
 def _count(job: dict[str, Any], found: dict[str, variants.VariantFile]) -> Any:

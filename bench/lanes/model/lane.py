@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.case import ALL, Case, Filters, natural
 from bench.errors import UsageError, one_of
-from bench.lanes.model import checks, processes
+from bench.lanes.model import checks, processes, scenario_plan, sizes
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import path_used
 from bench.measure.plan import Arm, Block, Pace, Plan
@@ -33,14 +33,21 @@ def found(extra: Extra) -> dict[str, VariantFile]:
 
 
 def cases(extra: Extra, filters: Filters = ALL) -> list[Case]:
-    """Every case of every variant; no control, no `_empty`."""
+    """Every case of every variant, and those that filters make; no control, no `_empty`."""
+    return [*call_cases(extra), *scenario_plan.cases(found(extra).values(), filters)]
+
+
+def call_cases(extra: Extra) -> list[Case]:
+    """Those of the calls alone."""
     listed = [case for file in found(extra).values() for case in _cases_of(file)]
     return sorted(dict.fromkeys(listed), key=_listing_order)
 
 
 def main_cases() -> list[Case]:
     """What `rmapbench` without arguments measures."""
-    chosen = [case for case in cases({}) if case.op in MAIN_CALLS and case.get("variant") in MAIN_VARIANTS]
+    chosen = [
+        case for case in call_cases({}) if case.op in MAIN_CALLS and case.get("variant") in MAIN_VARIANTS
+    ]
     return [case for case in chosen if case.get("path") != "pmd"]
 
 
@@ -122,9 +129,26 @@ def cpus(usable: list[int]) -> list[int]:
 
 
 def plan(chosen: list[Case], extra: Extra) -> Plan:
-    """Blocks for the chosen cases: one a family and order, with controls for each group in it."""
-    files = found(extra)
-    wanted = {case.name for case in chosen}
+    """Blocks for the chosen cases, of calls and of scenarios."""
+    calls = _call_blocks(chosen, found(extra))
+    scenarios = scenario_plan.blocks(chosen, found(extra))
+    setup = {
+        "extra": {name: str(path) for name, path in extra.items()},
+        "needs": _needs(calls),
+        "scenes": scenario_plan.needs(scenarios),
+    }
+    return Plan(SESSION, setup, (*calls, *scenarios))
+
+
+def _needs(blocks: list[Block]) -> list[tuple[str, str, str, int]]:
+    """What must be compiled of the calls: (family, variant, path, order)."""
+    specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
+    return sorted({(spec["family"], spec["variant"], spec["path"], spec["order"]) for spec in specs})
+
+
+def _call_blocks(chosen: list[Case], files: dict[str, VariantFile]) -> list[Block]:
+    """One a family and order, with controls for each group in it."""
+    wanted = {case.name for case in chosen if case.level == "call"}
     blocks = []
     for family in FAMILIES:
         every = sorted({order for file in files.values() for order in orders(file, family.kind)})
@@ -132,10 +156,7 @@ def plan(chosen: list[Case], extra: Extra) -> Plan:
             block = _block(family, order, files, wanted)
             if block:
                 blocks.append(block)
-    specs = [arm.spec for block in blocks for arm in block.arms if arm.spec["role"] != "yardstick"]
-    needs = {(spec["family"], spec["variant"], spec["path"], spec["order"]) for spec in specs}
-    setup = {"extra": {name: str(path) for name, path in extra.items()}, "needs": sorted(needs)}
-    return Plan(SESSION, setup, tuple(blocks))
+    return blocks
 
 
 def _block(family: Family, order: int, files: dict[str, VariantFile], wanted: set[str]) -> Block | None:
@@ -201,6 +222,14 @@ def controlled_arm(arms: list[Arm]) -> Arm:
 
 
 # Before measuring
+
+
+def workers(chosen: list[Case], cpus: int, oversubscribe: bool) -> int:
+    """Processes that may measure at once, at most `cpus`; UsageError for what this machine cannot give."""
+    alone = any(case.meaning("threads") != "1" for case in chosen if case.level == "scenario")
+    most = 1 if alone else cpus
+    sizes.refuse_what_does_not_fit([case for case in chosen if case.level == "scenario"], most, oversubscribe)
+    return most
 
 
 def prepare(chosen: list[Case], extra: Extra) -> None:

@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.lanes.model.arms import Batch, CallBatch, Spec, World, Yardstick, timed_section_ns
+from bench.lanes.model.arms import CallBatch, Spec, World, Yardstick, timed_section_ns
 from bench.lanes.model.families import BY_NAME
 from bench.lanes.model.processes import cache_directory
+from bench.lanes.model.scene_session import Scenes
 from bench.lanes.model.targets import Targets
 from kernels import abi, driver
 
@@ -35,6 +36,8 @@ class Session:
         self.needs = setup["needs"]
         self.process = process
         self.targets = Targets(extra)
+        self.scenes = Scenes(self.targets)
+        self.scene_needs = setup["scenes"]
 
     def build(self, part: int, parts: int) -> None:
         """Compile every parts-th entry into the cache."""
@@ -44,6 +47,7 @@ class Session:
             for target in self.targets.of(BY_NAME[family], variant, path, order).all():
                 wanted |= {(target.function, pad): None for pad in PLACEMENTS}
                 wanted[driver.SWEEPS[target.function.prototype], 0] = None
+        wanted |= dict.fromkeys(self.scenes.kernels(self.scene_needs, PLACEMENTS))
         for function, pad in list(wanted)[part::parts]:
             abi.address_of(function, pad)
 
@@ -54,9 +58,10 @@ class Session:
         """
         passes = [self._pass_ns(spec) for spec in specs]
         timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != "_empty"]
-        most = max(LEAST_PASSES, round(batch_ns / min(timed)))
+        least = self.scenes.least_passes(specs[0]) if "scenario" in specs[0] else LEAST_PASSES
+        most = max(least, round(batch_ns / min(timed)))
         locked_ns = next((p[0] for s, p in zip(specs, passes) if s["role"] == "yardstick"), 5120.0) / 1024
-        loops = [min(most, max(LEAST_PASSES, round(MOST_NS * batch_ns / min(p)))) for p in passes]
+        loops = [min(most, max(least, round(MOST_NS * batch_ns / min(p)))) for p in passes]
         tunings = [{"loops": n, "metadata": {"pages": self.npages(s)}} for n, s in zip(loops, specs)]
         for index, spec in enumerate(specs):
             if spec["role"] in ("twin", "positive"):
@@ -77,6 +82,8 @@ class Session:
 
     def npages(self, spec: dict[str, Any]) -> int:
         """Base pages a pass of the arm works on, each as often as it does."""
+        if "scenario" in spec:
+            return self.scenes.npages(spec)
         chosen = _spec(spec)
         return chosen.npages * chosen.sweeps
 
@@ -87,10 +94,13 @@ class Session:
         best = [min(ns) / LEAST_PASSES for ns in zip(*trials)]
         return tuple(ns for ns in best if ns > 0) or (1.0,)
 
-    def arm(self, spec: dict[str, Any], tuning: Any) -> Batch:
+    def arm(self, spec: dict[str, Any], tuning: Any) -> Any:
         """The arm made ready; without tuning for a few passes only."""
         if spec["role"] == "yardstick":
-            batch: Batch = Yardstick(_world())
+            batch: Any = Yardstick(_world())
+        elif "scenario" in spec:
+            pad = self.placement(TWIN if spec["role"] == "twin" else 0)
+            batch = self.scenes.arm(spec, (tuning or {}).get("extra", (0,))[0], pad)
         else:
             batch = self._call_batch(spec, (tuning or {}).get("extra", (0, 0, 0)))
         batch.loops = tuning["loops"] if tuning else LEAST_PASSES

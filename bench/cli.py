@@ -74,7 +74,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     """The program's parser; only the command that is asked for is imported."""
     parser = _Parser(prog=PROGRAM, description=DESCRIPTION, epilog="exit codes: see README, 'Exit codes'")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
-    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Command)
     for name, purpose in COMMANDS.items():
         sub = commands.add_parser(
             name, help=purpose, description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -95,6 +95,22 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise instead of printing the usage."""
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Command(_Parser):
+    """A command's parser: options may stand between FILE and filters, in any order."""
+
+    _mixing = False
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override] # noqa: ANN001, ANN201
+        """As argparse's own, whose intermixed form calls this again."""
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
 
 def _version() -> str:

@@ -23,7 +23,7 @@ from bench.show.chart_style import (
     style_of_variant,
 )
 from bench.show.report import selected
-from bench.show.rows import Row, Subject, rows_of, subjects
+from bench.show.rows import Row, Subject, rows_of, subjects, unit
 from bench.show.table import interval, percent
 
 Sections = dict[Subject, list[Row]]
@@ -45,14 +45,15 @@ def ratio_chart(results: Results, filters: Filters | None = None) -> Figure:
         found = controls(samples)
         variants = [subject.variant for subject in sections]
         for panel, members in zip(axes, families.values()):
-            _ratio_panel(panel, members, found, variants)
+            ratio_panel(panel, members, found, variants)
         legend(figure, axes)
     return figure
 
 
-def _ratio_panel(
+def ratio_panel(
     axes: Axes, members: Sections, found: Mapping[Case, Controls], variants: Sequence[str]
 ) -> None:
+    """Batched over per-page of the sections, with the band of their A/A controls."""
     said = _order_0(next(iter(members.values()))) if len(members) == 1 else ""
     axes.set_title(f"{next(iter(members)).name}{said}")
     folio_axis(axes, sorted({row.order for rows in members.values() for row in rows}))
@@ -95,7 +96,7 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
     measured = {row.order: row.comparison for row in rows if row.per_page and row.batched and row.comparison}
     same = [row.order for row in rows if row.same_code]
     ratios = {**dict.fromkeys(same, 1.0), **{order: found.ratio for order, found in measured.items()}}
-    _line(axes, style, ratios, same, variant)
+    _line(axes, style, ratios, same, variant or "batched / per-page")
     _ribbon(axes, style, {order: found.interval for order, found in measured.items()})
 
 
@@ -127,8 +128,8 @@ def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}, 95 % interval")
         for panel, (subject, cases) in zip(axes, by_subject.items()):
-            panel.set_title(f"{subject.name}, {subject.variant}" if several else subject.name)
-            _cost_panel(panel, samples, cases)
+            panel.set_title(subject.title if several else subject.name)
+            cost_panel(panel, samples, cases)
         legend(figure, axes)
     return figure
 
@@ -138,7 +139,8 @@ def _in(by_subject: Mapping[Subject, object]) -> str:
     return f" in {variants[0]}" if len(variants) == 1 else ""
 
 
-def _cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
+def cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
+    """What a page costs on each path of one call and variant."""
     by_path: dict[str, dict[int, Summary]] = {}
     for case in cases:
         by_path.setdefault(case.get("path"), {})[case.order] = samples.summary(case)
@@ -152,4 +154,4 @@ def _cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
         _line(axes, style, points, same if path == "ptes" else (), style.label)
         _ribbon(axes, style, {order: cost.interval for order, cost in costs.items()}, 1e9)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
-    axes.set_ylabel("ns a page")
+    axes.set_ylabel(f"{unit(samples.results)} a page")

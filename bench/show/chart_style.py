@@ -74,13 +74,19 @@ def style_of_variant(variant: str, others: Sequence[str] = ()) -> Style:
     return Style(color, _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)], variant)
 
 
+def canvas(width: float, height: float, title: str) -> Figure:
+    """An empty figure of that many inches, with a title that fits."""
+    figure = Figure((width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS * width)), fontsize=10)
+    return figure
+
+
 def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, list[Axes]]:
     """A figure with `count` axes in a grid with few gaps, room for a legend below."""
     columns = min(count, COLUMNS if -count % COLUMNS <= -count % (COLUMNS - 1) else COLUMNS - 1)
     rows = math.ceil(count / columns)
-    figure = Figure((max(PANEL[0] * columns, 5.0), height * rows + 0.9), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS * figure.get_figwidth())), fontsize=10)
+    figure = canvas(max(PANEL[0] * columns, 5.0), height * rows + 0.9, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes = list(grid.flat)
     for unused in axes[count:]:

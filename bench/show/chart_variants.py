@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
-from bench.show.rows import Subject, is_plain, rank, variant_of
+from bench.show.rows import Subject, is_plain, rank, unit, variant_of
 from bench.show.table import NONE, percent
 
 APART = 0.4  # between two paths of one variant, in rows
@@ -37,7 +37,7 @@ def variants_chart(results: Results, filters: Filters | None = None, order: int 
         figure, axes = panels(len(families), title, height)
         for panel, (family, cases) in zip(axes, families.items()):
             panel.set_title(family)
-            _panel(panel, samples, cases, variants)
+            variants_panel(panel, samples, cases, variants)
         legend(figure, axes)
     return figure
 
@@ -49,7 +49,8 @@ def _families(cases: Sequence[Case]) -> dict[str, list[Case]]:
     return found
 
 
-def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequence[str]) -> None:
+def variants_panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequence[str]) -> None:
+    """The variants' costs of one call, a row a variant."""
     paths = sorted({case.get("path") for case in cases})
     for case in cases:
         offset = APART * (paths.index(case.get("path")) - (len(paths) - 1) / 2)
@@ -59,7 +60,7 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequen
     axes.tick_params(labelleft=spec is None or spec.is_first_col())
     axes.set_ylim(len(variants) - 0.5, -0.5)
     _at_least_wide(axes)
-    axes.set_xlabel("ns a page")
+    axes.set_xlabel(f"{unit(samples.results)} a page")
 
 
 def _at_least_wide(axes: Axes) -> None:

@@ -11,7 +11,7 @@ from bench.judge.controls import controls
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.footnotes import footnotes
-from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
+from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, unit, variant_of
 from bench.show.table import NONE, WIDTH, Table, interval, nanoseconds, percent, wrap
 
 MOST_FAILED = 10  # failed cases listed
@@ -40,27 +40,28 @@ class Section:
 
 def render_text(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """The report in ASCII; UsageError if the filters select nothing."""
-    samples, sections = _sections(results, filters)
-    lines = [wrap(line) for line in (*_summary(sections), *_unpaired(results))]
-    tables = [table.text() for table in _tables(samples, sections, extra)]
-    failed = [wrap(line) for line in _failed(results)]
-    return _joined(["\n".join(lines) + "\n", *tables, *failed])
+    samples, sections = sections_of(results, filters)
+    lines = [wrap(line) for line in (*order_0_lines(sections), *unpaired(results))]
+    tables = [table.text() for table in tables_of(samples, sections, extra)]
+    lacking = [wrap(line) for line in failed(results)]
+    return _joined(["\n".join(lines) + "\n", *tables, *lacking])
 
 
 def render_markdown(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """The report in GitHub markdown; UsageError if the filters select nothing."""
-    samples, sections = _sections(results, filters)
-    lines = [f"- {line}" for line in (*_summary(sections), *_unpaired(results))]
-    tables = [table.markdown() for table in _tables(samples, sections, extra)]
-    failed = [f"- {line}" for line in _failed(results)]
-    return _joined(["\n".join(lines) + "\n", *tables, *failed])
+    samples, sections = sections_of(results, filters)
+    lines = [f"- {line}" for line in (*order_0_lines(sections), *unpaired(results))]
+    tables = [table.markdown() for table in tables_of(samples, sections, extra)]
+    lacking = [f"- {line}" for line in failed(results)]
+    return _joined(["\n".join(lines) + "\n", *tables, *lacking])
 
 
 def _joined(parts: Sequence[str]) -> str:
     return "\n".join(parts).strip() + "\n"
 
 
-def _sections(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:
+def sections_of(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:
+    """All samples, and the tables that the filters ask for."""
     samples = Samples(results)
     by_subject = subjects(selected(results, filters))
     return samples, [
@@ -82,19 +83,21 @@ def selected(results: Results, filters: Filters | None) -> list[Case]:
     return [case for case in chosen if variant_of(case) in wanted]
 
 
-def _tables(samples: Samples, sections: Sequence[Section], extra: Sequence[Column]) -> list[Table]:
+def tables_of(samples: Samples, sections: Sequence[Section], extra: Sequence[Column] = ()) -> list[Table]:
+    """A table a section, with its footnotes."""
     found = controls(samples)
     tables = []
     for section in sections:
-        table = _paired_table(section, extra) if section.paired else _base_table(section, extra)
+        build = _paired_table if section.paired else _base_table
+        table = build(samples, section, extra)
         notes = (*table.notes, *footnotes(samples, found, section.rows))
         tables.append(replace(table, notes=notes))
     return tables
 
 
-def _paired_table(section: Section, extra: Sequence[Column]) -> Table:
+def _paired_table(samples: Samples, section: Section, extra: Sequence[Column]) -> Table:
     """Batched against per-page; rows that have one of them only say what they are compared with."""
-    said = f"{section.subject.name}, {section.subject.variant}: per-page and batched, ns a page"
+    said = f"{section.subject.title}: per-page and batched, {unit(samples.results)} a page"
     header = ("folio", "per-page", "batched", "change", "95 % interval", *(c.title for c in extra), "")
     rows = []
     for row in section.rows:
@@ -105,11 +108,12 @@ def _paired_table(section: Section, extra: Sequence[Column]) -> Table:
     return _fitted(Table(said, header, tuple(rows)))
 
 
-def _base_table(section: Section, extra: Sequence[Column]) -> Table:
+def _base_table(samples: Samples, section: Section, extra: Sequence[Column]) -> Table:
     """The variant against its base, where a call has one path only."""
     base = next((row.base for row in section.rows if row.base), "")
     against = f" against {base}" if base else ""
-    said = f"{section.subject.name}: {section.subject.variant}{against}, ns a page"
+    variant = f" {section.subject.variant}" if section.subject.variant else ""
+    said = f"{section.subject.name}:{variant}{against}, {unit(samples.results)} a page"
     header = ("folio", "base", "this", "change", "95 % interval", *(c.title for c in extra))
     rows = [
         (row.label, _cost(row.base_value), _cost(row.value), *_change(row), *(c.cell(row) for c in extra))
@@ -138,7 +142,7 @@ def _change(row: Row) -> tuple[str, str]:
     return (percent(found.change), interval(found.change_interval)) if found else (NONE, NONE)
 
 
-def _summary(sections: Sequence[Section]) -> list[str]:
+def order_0_lines(sections: Sequence[Section]) -> list[str]:
     """What happened to order-0 folios, over all calls, for each variant shown."""
     lines = []
     for variant in dict.fromkeys(section.subject.variant for section in sections):
@@ -153,7 +157,8 @@ def _summary(sections: Sequence[Section]) -> list[str]:
 
 
 def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str:
-    what = f"order 0, {variant} against {base}" if base else f"order 0, {variant}, batched against per-page"
+    named = f", {variant}" if variant else ""
+    what = f"order 0{named} against {base}" if base else f"order 0{named}, batched against per-page"
     low, high = min(changes), max(changes)
     if len(changes) == 1:
         return f"{what}: {percent(low[0])} ({low[1]})"
@@ -162,12 +167,14 @@ def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str
     )
 
 
-def _unpaired(results: Results) -> list[str]:
+def unpaired(results: Results) -> list[str]:
+    """What to know about a file whose cases were not interleaved."""
     said = "Unpaired file: cases were measured one after the other; small differences may be drift."
     return [said] if results.unpaired else []
 
 
-def _failed(results: Results) -> list[str]:
+def failed(results: Results) -> list[str]:
+    """Cases without figures, and why."""
     listed = [f"failed: {name}: {reason}" for name, reason in list(results.failed.items())[:MOST_FAILED]]
     more = len(results.failed) - MOST_FAILED
     return [*listed, f"failed: {more} more cases"] if more > 0 else listed

@@ -15,6 +15,7 @@ from bench.judge.generations import (  # noqa: F401 - others ask here
     variant_of,
 )
 from bench.judge.stats import Comparison, Samples, Summary
+from bench.results import Results
 from bench.show.table import size
 
 PAIR = ("pte", "ptes")
@@ -35,6 +36,11 @@ class Subject:
         words = ", ".join(rest + more)
         return self.family.op + (f" ({words})" if words else "")
 
+    @property
+    def title(self) -> str:
+        """The call and, if it has one, its variant."""
+        return f"{self.name}, {self.variant}" if self.variant else self.name
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,6 +60,11 @@ class Row:
     def value(self) -> Summary | None:
         """The cost of what is judged."""
         return self.batched or self.per_page
+
+
+def unit(results: Results) -> str:
+    """What a page costs in this file: ns, or instructions where those are counted."""
+    return "instructions" if results.metadata.get("figure") == "instructions" else "ns"
 
 
 def subjects(cases: Iterable[Case]) -> dict[Subject, list[Case]]:

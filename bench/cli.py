@@ -8,7 +8,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
+from bench import completion
 from bench.errors import BenchError, Interrupted, UsageError
 
 # name -> what it is for; each is a module of bench.commands with configure(parser) and run(args).
@@ -21,6 +23,7 @@ COMMANDS = {
     "calibrate-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
+    "history": "follow the same pairs over many result files",
     "env": "say what about this machine makes figures unreliable",
 }
 PROGRAM = "rmapbench"
@@ -61,6 +64,8 @@ def _guarded(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if completion.asked():
+        completion.answer(_parser(completion.command_asked()))
     if not argv:
         argv = ["run", "--main"]
     parser = _parser(argv[0])
@@ -102,7 +107,7 @@ class _Command(_Parser):
 
     _mixing = False
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override] # noqa: ANN001, ANN201
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """As argparse's own, whose intermixed form calls this again."""
         if self._mixing:
             return super().parse_known_args(args, namespace)

@@ -96,7 +96,7 @@ def test_published_figures_stand_beside_ours(golden: Golden) -> None:
 
 def test_published_figures_are_refused_where_there_are_none(measured: Results) -> None:
     """Of single calls nobody published any."""
-    with pytest.raises(UsageError, match="nothing was published of what this file holds.*fork"):
+    with pytest.raises(UsageError, match=r"nothing was published of what this file holds.*fork"):
         published_tables(measured)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from bench import options, results
 from bench.case import Filters
 from bench.errors import UsageError
+from bench.judge import policy
+from bench.judge.counts import load
 from bench.show import projection, report
 
 STYLES = ("mail", "mmtests", "lkp")  # of bench.show.mail, which only a mail needs to import
@@ -18,6 +20,7 @@ EXAMPLES = """examples:
   rmapbench report result.json --markdown
   rmapbench report result.json order=0 --style mail   for a cover letter; also mmtests, lkp
   rmapbench report result.json fork --published       beside published figures of other machines
+  rmapbench report result.json --html report.html     one page with everything, charts included
   rmapbench report result.json --row order --col path --base path=pte
   rmapbench report result.json order=0 --row variant --col path --base variant=v6.8
 """
@@ -31,6 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--markdown", action="store_true", help="GitHub markdown instead of plain text")
     shape.add_argument("--style", choices=STYLES, help="plain ASCII for a mail, in a style its readers know")
     shape.add_argument("--json", action="store_true", help="JSON instead of tables")
+    shape.add_argument("--html", type=Path, metavar="PAGE", help="write one self-contained page, with charts")
+    parser.add_argument("--force", action="store_true", help="overwrite that page")
+    options.add_counts(parser)
+    options.add_thresholds(parser)
     parser.add_argument(
         "--published", action="store_true", help="add published figures of the same operations and sizes"
     )
@@ -45,8 +52,24 @@ def run(args: argparse.Namespace) -> int:
     filters = options.filters(args)
     _check(args)
     measured = results.load(args.file)
+    if args.html:
+        return _page(args, measured, filters)
     tables = _published(args, measured, filters) if args.published else []
     print("\n".join([_text(args, measured, filters), *tables]), end="")
+    return 0
+
+
+def _page(args: argparse.Namespace, measured: results.Results, filters: Filters) -> int:
+    """Write the page; what cannot be published beside it is left out only if it was not asked for."""
+    results.check_writable(args.html, args.force)
+    margins, counts = policy.load(args.thresholds), load(args.counts) if args.counts else None
+    from bench.show import page, published
+
+    beside = published.published_tables(measured, filters) if args.published else []
+    again = shlex.join(["rmapbench", "report", str(args.file), *args.filters, "--html", str(args.html)])
+    text = page.render_page(args.file.name, measured, margins, again, filters, counts, beside)
+    results.write_text(args.html, text, args.force)
+    print(f"wrote {args.html}")
     return 0
 
 
@@ -64,6 +87,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--base goes with --row and --col, for example --row order --col path")
     if projected and (args.style or args.json or args.published):
         raise UsageError("--row and --col go with --markdown only; leave out --style, --json, --published")
+    if projected and args.html:
+        raise UsageError("--html shows its own tables; leave out --row and --col")
+    if not args.html and (args.counts or args.thresholds):
+        raise UsageError("--counts and --thresholds are for --html")
     if args.json and args.published:
         raise UsageError("--json holds this file's own figures; leave out --published")
 

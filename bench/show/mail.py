@@ -48,7 +48,7 @@ STYLES: dict[str, Style] = {"mail": mail_table, "mmtests": mmtests_table, "lkp":
 SAID = {
     "mail": f"{OLD} makes a call for each page, {NEW} one for each folio; negative: faster.",
     "mmtests": "As mmtests has it: a positive percentage is faster, * marks what differs for sure.",
-    "lkp": "As LKP has it: +- is the standard deviation over processes where it is 1 % or more; negative: faster.",
+    "lkp": "As LKP has it: +- is the deviation over processes where it is 1 % or more; negative: faster.",
 }
 
 

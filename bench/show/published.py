@@ -98,7 +98,7 @@ def _table(samples: Samples, section: Section, known: Sequence[Published]) -> Ta
 
 
 def _note(samples: Samples) -> str:
-    what = "this file: per-page before, batched after, of one kernel; published: one kernel before, another after"
+    what = "this file: per-page and batched, of one kernel; published: one kernel before, another after"
     counted = unit(samples.results) == "instructions"
     return what + ("; this file counts instructions, published are nanoseconds" if counted else "")
 

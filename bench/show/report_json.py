@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.case import Filters
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import Comparison, Interval, Samples, Summary
+from bench.judge.stats import Comparison, Interval, Summary
 from bench.results import Results
 from bench.show.report import Section, sections_of
 from bench.show.rows import Row, unit

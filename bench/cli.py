@@ -20,10 +20,11 @@ COMMANDS = {
     "check": "compare variants with the oracle and the invariants",
     "count": "count locked operations, loads, stores, lines and statistics calls",
     "gate": "judge what was measured, or measure and judge; the exit code says the verdict",
-    "calibrate-gate": "measure how often the gate is wrong on this machine",
+    "try-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
     "history": "follow the same pairs over many result files",
+    "export": "write results in other tools' formats",
     "env": "say what about this machine makes figures unreliable",
 }
 PROGRAM = "rmapbench"

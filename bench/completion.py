@@ -10,18 +10,7 @@ from bench.case import KEYS, Case, natural
 from bench.errors import BenchError
 from bench.lanes import LANES, lane
 
-FILES = (
-    "file",
-    "directory",
-    "output",
-    "html",
-    "chart",
-    "counts",
-    "thresholds",
-    "baseline",
-    "against",
-    "junit",
-)
+FILES = ("file", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against")
 
 
 def asked() -> bool:

@@ -74,16 +74,19 @@ def vma_mm_id(vma):
 def add_to_owner(layout, folio, nr_pages, mapcount, mm_id):
     """Count nr_pages mappings for the mm, under the lock; `mapcount` is the new _large_mapcount."""
     counts = folio + layout.mm_id_mapcount
-    if folio_mm_id(layout, folio, 0) == mm_id:
+    first = folio_mm_id(layout, folio, 0)
+    if first == mm_id:
         WRITE32(counts, READ32(counts) + nr_pages)
-    elif folio_mm_id(layout, folio, 1) == mm_id:
+        return
+    second = folio_mm_id(layout, folio, 1)
+    if second == mm_id:
         WRITE32(counts + 4, READ32(counts + 4) + nr_pages)
-    elif folio_mm_id(layout, folio, 0) == MM_ID_DUMMY:
+    elif first == MM_ID_DUMMY:
         folio_set_mm_id(layout, folio, 0, mm_id)
         WRITE32(counts, nr_pages - 1)
         if mapcount != nr_pages - 1:
             folio_set_maybe_shared(layout, folio)
-    elif folio_mm_id(layout, folio, 1) == MM_ID_DUMMY:
+    elif second == MM_ID_DUMMY:
         folio_set_mm_id(layout, folio, 1, mm_id)
         WRITE32(counts + 4, nr_pages - 1)
         folio_set_maybe_shared(layout, folio)

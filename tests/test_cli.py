@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Cli, Outcome
 
-COMMANDS = ("run", "list", "check", "count", "report", "chart", "env")
+COMMANDS = ("run", "list", "check", "count", "gate", "try-gate", "report", "chart", "export", "env")
 QUICK = ("remove", "order=0", "kind=file", "state=shared", "variant=v6.12")
 
 
@@ -58,6 +58,11 @@ def test_help_lists_every_command(cli: Cli) -> None:
         (("run", "--affinity", "4096"), ("--affinity 4096", "may use CPUs")),
         (("run", "--affinity", "x"), ("--affinity",)),
         (("run", "--resume", "nowhere"), ("nowhere", "no run to resume there")),
+        (("gate", "nowhere.json"), ("nowhere.json",)),
+        (("gate", "colour=red"), ("unknown filter key 'colour'",)),
+        (("gate", "--json", "--tap"), ("not allowed with argument",)),
+        (("try-gate",), ("required: -o",)),
+        (("try-gate", "-o", "x", "--size", "0"), ("--size 0", "percents above 0")),
         (("report", "nowhere.json"), ("nowhere.json",)),
         (("chart", "nowhere.json"), ("nowhere.json",)),
         (("count", "--against", "nowhere.json"), ("nowhere.json", "cannot be read")),
@@ -83,7 +88,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("command", ["report", "chart"])
+@pytest.mark.parametrize("command", ["report", "chart", "gate", "export"])
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_result_file_is_refused_by_name(cli: Cli, command: str, name: str) -> None:
     """What and where."""

@@ -44,7 +44,7 @@ def test_the_licence_is_mit() -> None:
 def test_every_dependency_has_a_lower_bound() -> None:
     """pip may not pick a version older than what was tried."""
     wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["test"]
-    assert [word for word in wanted if not re.fullmatch(r"[a-z]+[>~]=[\d.]+", word)] == []
+    assert [word for word in wanted if not re.fullmatch(r"[a-z.]+(\[[a-z]+\])?[>~]=[\d.]+", word)] == []
 
 
 def test_every_imported_library_is_a_dependency() -> None:

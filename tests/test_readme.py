@@ -11,6 +11,7 @@ import pytest
 from bench import errors
 from bench.case import KEYS
 from bench.cli import COMMANDS
+from bench.judge.verdict import Verdict
 from tests.conftest import ROOT, Cli, check_golden
 
 README = ROOT / "README.md"
@@ -52,17 +53,18 @@ def test_every_command_is_named(command: str) -> None:
 
 
 def test_every_exit_code_is_named() -> None:
-    """Those of the errors, success, and a difference found."""
-    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)} | {0, 3}
+    """Those of the errors, success, and the verdicts'."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.BenchError)} | {0, 3, 5}
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", README.read_text(), re.MULTILINE)}
     assert listed == codes
 
 
 def test_every_word_of_the_notes_is_explained() -> None:
-    """Those that the judge can say."""
-    source = (ROOT / "bench/judge/stats.py").read_text()
-    words = set(re.findall(r'Note\(\s*"([A-Z-]+)"', source))
-    assert words >= {"STATE", "UNMEASURABLE"}
+    """Those that the judge can say, and its verdicts."""
+    source = "".join(path.read_text() for path in (ROOT / "bench/judge").glob("*.py"))
+    words = {*re.findall(r'(?:Note|_differing)\(\s*"([A-Z-]+)"', source), *Verdict}
+    assert words >= {"STATE", "SHAPE", "LAYOUT", "UNMEASURABLE"}
     for word in words:
         assert f"| `{word}` |" in README.read_text()
 

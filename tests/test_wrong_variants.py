@@ -61,7 +61,8 @@ from kernels.variants import discover
 abi.use_cache(Path("cache"))
 for name, path in json.load(sys.stdin).items():
     try:
-        print(json.dumps(two_threads(Variant(discover({name: Path(path)})[name]))))
+        variant = Variant(discover({name: Path(path)})[name])
+        print(json.dumps([two_threads(variant) for _ in range(10)][0]))  # busy threads may miss each other
     except Mismatch as mismatch:
         print(json.dumps(str(mismatch)))
 """

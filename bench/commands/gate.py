@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from bench import options, results
 from bench.case import Filters
 from bench.commands import adaptive
-from bench.errors import LaneUnavailable, UsageError
+from bench.errors import BenchError, LaneUnavailable, UsageError
 from bench.judge import counts, gate, policy
 from bench.judge.counts import CountRuling
 from bench.judge.gate import Ruling
@@ -87,9 +88,13 @@ def _ruling(
     if counts.holds_counts(old or path or Path()):
         return _count_ruling(args, path, filters, rules), ""
     measured, kept = (results.load(path), "") if path else adaptive.measure(args, filters, rules)
-    if old:
-        return gate.judge_against(measured, results.load(old), old.name, rules, filters), kept
-    return gate.judge(measured, rules, filters), kept
+    try:
+        if old:
+            return gate.judge_against(measured, results.load(old), old.name, rules, filters), kept
+        return gate.judge(measured, rules, filters), kept
+    except BenchError:
+        print(kept.strip(), file=sys.stderr, end="\n" if kept else "")
+        raise
 
 
 def _count_ruling(

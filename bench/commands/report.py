@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 from bench import options, results
 from bench.case import Filters
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.judge import policy
 from bench.judge.counts import load
 from bench.show import projection, report
+from bench.show.verdicts import verdict_column
 
 STYLES = ("mail", "mmtests", "lkp")  # of bench.show.mail, which only a mail needs to import
 EXAMPLES = """examples:
@@ -109,4 +111,13 @@ def _text(args: argparse.Namespace, measured: results.Results, filters: Filters)
 
         return report_json.render(measured, filters)
     render = report.render_markdown if args.markdown else report.render_text
-    return render(measured, filters)
+    return render(measured, filters, verdicts(measured))
+
+
+def verdicts(measured: results.Results) -> list[report.Column]:
+    """The verdict column; none, and why on standard error, where there are no verdicts."""
+    try:
+        return [verdict_column(measured)]
+    except BenchError as error:
+        print(f"no verdicts: {error}", file=sys.stderr)
+        return []

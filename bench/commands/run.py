@@ -161,9 +161,10 @@ def _chosen(text: str, cpus: list[int]) -> list[int]:
 
 
 def _show(measured: results.Results, target: Target) -> None:
+    from bench.commands.report import verdicts
     from bench.show import report
 
-    print(report.render_text(measured))
+    print(report.render_text(measured, extra=verdicts(measured)))
     written = [target.result]
     if target.charts is not None:
         from bench.show import chart

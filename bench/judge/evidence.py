@@ -21,7 +21,7 @@ from bench.judge.stats import (
     t_interval,
 )
 from bench.judge.stats_rank import attainable_p
-from bench.judge.verdict import ALPHA, Tests
+from bench.judge.verdict import ALPHA, Claims
 
 FLOOR = 0.05e-9  # seconds a page: what no code placement and no clock tells from nothing
 CLOCK_STEPS = 3  # a batch
@@ -35,7 +35,7 @@ class Evidence:
     margin: Margin
     comparison: Comparison
     estimate: Estimate
-    tests: Tests
+    tests: Claims
     doubts: tuple[Note, ...]
     processes: int
 
@@ -59,7 +59,7 @@ def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
     found = samples.compare(pair.case, pair.base)
     logs = tuple(paired_logs(samples[pair.case], samples[pair.base]).values())
     estimate = estimate_mean(logs or found.log_ratios)
-    tests = Tests.of(estimate, logs, limit, limit)
+    tests = Claims.of(estimate, logs, limit, limit)
     doubts = tuple(flags(samples, pair, limit))
     return Evidence(pair, margin, found, estimate, tests, doubts, len(logs))
 
@@ -77,7 +77,7 @@ def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evide
         new.comparison, ratio=math.exp(estimate.mean), interval=interval,
         sd=estimate.error * math.sqrt(processes), notes=(*new.comparison.notes, *before.comparison.notes),
     )  # fmt: skip
-    tests = Tests.of_two(estimate, logs, other, new.limit, new.limit)
+    tests = Claims.of_two(estimate, logs, other, new.limit, new.limit)
     doubts = (*new.doubts, *before.doubts)
     return replace(new, comparison=found, estimate=estimate, tests=tests, doubts=doubts, processes=processes)
 

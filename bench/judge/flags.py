@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bench.judge.pairs import Pair
-from bench.judge.stats import Note, Sample, Samples, estimate_mean, paired_logs
+from bench.judge.stats import Estimate, Note, Sample, Samples, paired_logs
 from bench.judge.stats_margin import ALPHA, p_below
 
 
@@ -52,18 +52,27 @@ def _differing(word: str, text: str, other: float, logs: dict[int, float], margi
 
 
 def layout(samples: Samples, pair: Pair, margin: float) -> Note | None:
-    """Is there a code placement among those measured at which the difference is shown to be tolerable?
+    """Is the difference beyond the margin at some code placements, and shown to be within it at others?
 
     Processes say at which placement they ran in their metadata; files that have one placement say nothing.
     """
-    by_placement = list(_by_placement(samples, pair))
-    if len(by_placement) < 2:
+    placed = list(_by_placement(samples, pair))
+    if len(placed) < 2:
         return None
-    within = [p_below(estimate_mean(logs), margin) <= ALPHA for logs in by_placement]
-    if not any(within):
+    estimates = _pooled(placed)
+    within = [p_below(estimate, margin) <= ALPHA for estimate in estimates]
+    if not any(within) or not any(estimate.mean > margin for estimate in estimates):
         return None
     text = "the difference is there at some placements of the code only"
     return Note("LAYOUT", text, f"{within.count(False)} of {len(within)}")
+
+
+def _pooled(placed: Sequence[Sequence[float]]) -> list[Estimate]:
+    """An estimate a placement, with the spread that processes have within placements."""
+    freedom = sum(len(logs) - 1 for logs in placed)
+    squares = sum(float(np.var(logs)) * len(logs) for logs in placed)
+    deviation = math.sqrt(squares / freedom)
+    return [Estimate(float(np.mean(logs)), deviation / math.sqrt(len(logs)), freedom) for logs in placed]
 
 
 def _by_placement(samples: Samples, pair: Pair) -> Iterator[list[float]]:

@@ -11,7 +11,7 @@ from bench.errors import Untrusted, UsageError
 from bench.judge.controls import Controls, controls
 from bench.judge.evidence import Evidence, above_floor, between, within
 from bench.judge.holm import holm
-from bench.judge.pairs import Pair, absent, gated, pairs
+from bench.judge.pairs import OLDER, Pair, absent, gated, pairs
 from bench.judge.policy import Margin, Policy
 from bench.judge.stats import Comparison, Note, Samples
 from bench.judge.stats_margin import ALPHA, detectable, processes_needed
@@ -125,7 +125,11 @@ class _Court:
         self.old_controls = controls(old) if old else {}
 
     def ruling(self, found: Sequence[Pair]) -> Ruling:
-        """Evidence for all pairs, Holm over those that are judged, verdicts."""
+        """Evidence for all pairs, Holm over those that are judged, verdicts.
+
+        Of older generations order 0 is shown: reports have the rest.
+        """
+        found = [pair for pair in found if pair.why_not != OLDER or pair.case.order == 0]
         if not gated(found):
             raise Untrusted(
                 "nothing to judge: the cases selected have no pair of batched and per-page, and no base, in "
@@ -185,7 +189,8 @@ class _Court:
             return replace(judged, notes=item.doubts)
         distance = item.estimate.mean - item.limit
         needed = processes_needed(item.comparison.sd, distance, alpha if distance > 0 else ALPHA)
-        return replace(judged, needed=needed, notes=(_undecided(item, judged.p, needed),))
+        doubts = [note for note in item.doubts if note.word == "LAYOUT"]  # may be why it is undecided
+        return replace(judged, needed=needed, notes=(*doubts, _undecided(item, judged.p, needed)))
 
     def _distrust(self, pair: Pair) -> Note | None:
         for samples, found in ((self.samples, self.controls), (self.old, self.old_controls)):

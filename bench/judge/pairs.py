@@ -16,6 +16,22 @@ from bench.judge.generations import GENERATIONS, is_plain, rank, shown_by_defaul
 from bench.results import Results
 
 PATH, BASE = "path", "base"
+OLDER = "an older generation"
+OWN_COST = "the system call from Python costs as much as the work"
+NO_CALL = "it makes no rmap call"
+HISTORY = "it depends on what the page allocator did before"
+# (level, operation, only at order 0): measured because they are worth seeing.
+NOT_JUDGED = {
+    ("live", "pte_dontneed", False): OWN_COST,
+    ("live", "mremap", False): NO_CALL,
+    ("live", "mprotect", False): NO_CALL,
+    ("live", "ksm", False): "ksmd merges at its own pace",
+    ("vm", "mremap", False): NO_CALL,
+    ("vm", "mprotect", False): NO_CALL,
+    ("vm", "munmap", True): HISTORY,
+    ("vm", "dontneed", True): HISTORY,
+}
+LEAST_NET = 0.1  # of what was measured, that must be the operation's own
 
 
 @dataclass(frozen=True)
@@ -67,8 +83,18 @@ class _File:
     def why_not(self, case: Case) -> str:
         """Why the case is not judged; empty if it is. A lane may say so of its own, by metadata."""
         if variant_of(case) not in self.judged:
-            return "an older generation"
-        return str(self.results.note(case, "not_gated") or "")
+            return OLDER
+        for small in (case.order == 0, False):
+            if reason := NOT_JUDGED.get((case.level, case.op, small)):
+                return reason
+        return self._mostly_empty(case) or str(self.results.note(case, "not_gated") or "")
+
+    def _mostly_empty(self, case: Case) -> str:
+        """Is the figure a small rest of two large ones, with and without what is measured?"""
+        gross, empty = (self.results.note(case, key) for key in ("gross", "empty"))
+        if not gross or empty is None or float(gross) - float(empty) >= LEAST_NET * float(gross):
+            return ""
+        return "less than a tenth of what was measured is the operation's own"
 
 
 def _bases(results: Results) -> dict[str, str]:

@@ -90,7 +90,7 @@ class Record:
             try:
                 self._take(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise UsageError(f"{path}:{number}: is no record of `rmapbench calibrate-gate`") from None
+                raise UsageError(f"{path}:{number}: is no record of `rmapbench try-gate`") from None
 
     def _lines(self) -> list[str]:
         try:

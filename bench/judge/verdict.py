@@ -37,7 +37,7 @@ UNUSABLE = (Verdict.UNTRUSTED, Verdict.MISSING, Verdict.UNMEASURABLE)
 
 
 @dataclass(frozen=True)
-class Tests:
+class Claims:
     """p-values by t and by ranks of three claims: above the margin, below it, and below minus the margin."""
 
     above: float
@@ -48,7 +48,7 @@ class Tests:
     rank_faster: float
 
     @classmethod
-    def of(cls, estimate: Estimate, logs: Sequence[float], margin: float, gain: float) -> Tests:
+    def of(cls, estimate: Estimate, logs: Sequence[float], margin: float, gain: float) -> Claims:
         """Of the log ratios of paired processes; `gain` is where a gain is worth a word."""
         ranks = (
             signed_rank_p_above(logs, margin),
@@ -60,7 +60,7 @@ class Tests:
     @classmethod
     def of_two(
         cls, estimate: Estimate, logs: Sequence[float], old: Sequence[float], margin: float, gain: float
-    ) -> Tests:
+    ) -> Claims:
         """Of the log ratios of two runs whose processes have nothing to do with each other."""
         ranks = (
             mann_whitney_p_above(logs, old, margin),
@@ -74,7 +74,7 @@ def _by_t(estimate: Estimate, margin: float, gain: float) -> tuple[float, float,
     return p_above(estimate, margin), p_below(estimate, margin), p_below(estimate, -gain)
 
 
-def decide(tests: Tests, adjusted: float, doubts: Iterable[Note] = ()) -> Verdict:
+def decide(tests: Claims, adjusted: float, doubts: Iterable[Note] = ()) -> Verdict:
     """The verdict; `adjusted` is tests.above after Holm, doubts are flags that forbid REGRESSED.
 
     Holm is for REGRESSED alone: that all cases are fine needs no correction (intersection-union). The ranks

@@ -18,10 +18,11 @@ from bench.show import chart_page
 from bench.show.gate import tables_of as gate_tables
 from bench.show.page_parts import facts, figure_html, heading, notes, table_html, verdict_box
 from bench.show.page_style import CSS, POLICY, SCRIPT
-from bench.show.report import Section, failed, order_0_lines, sections_of, tables_of, unpaired
+from bench.show.report import Column, Section, failed, order_0_lines, sections_of, tables_of, unpaired
 from bench.show.rows import Subject, is_plain
 from bench.show.table import NONE, Table, interval, percent, size
 from bench.show.tested_on import controls_said, machine, reproduction
+from bench.show.verdicts import column_of
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _verdicts(content: Content) -> Iterator[str]:
 def _calls(content: Content) -> Iterator[str]:
     yield heading(2, "Calls and operations")
     seen: set[str] = set()
-    tables = tables_of(content.samples, content.sections)
+    tables = tables_of(content.samples, content.sections, _verdict_column(content))
     for n, (section, table) in enumerate(zip(content.sections, tables)):
         yield table_html(table, 3, f"call{n}")
         charts = list(chart_page.section_charts(content.samples, section, content.controls, f"c{n}"))
@@ -125,6 +126,10 @@ def _calls(content: Content) -> Iterator[str]:
             charts.append(_side_by_side(content, section.subject, f"c{n}"))
         seen.add(name)
         yield f'<div class="charts">{"".join(figure_html(chart) for chart in charts if chart)}</div>'
+
+
+def _verdict_column(content: Content) -> list[Column]:
+    return [column_of(content.ruling)] if content.ruling else []
 
 
 def _side_by_side(content: Content, subject: Subject, prefix: str) -> str:

@@ -21,7 +21,7 @@ def render(record: Record) -> str:
     for size in sizes:
         every = [trial for trial in record.trials if trial.target != SAME and trial.size == size]
         rows.append(_row("all of these", size, every))
-    header = ("what is slower", "gates", "true", "red", "95 %", "Mann-Whitney", "pyperf")
+    header = ("what is slower", "gates", "true", "red", "95 %", "M.-W.", "pyperf")
     table = Table("How often a gate at order 0 goes red", header, tuple(rows), tuple(_notes(record.trials)))
     return table.text()
 
@@ -55,11 +55,11 @@ def _notes(trials: Sequence[Trial]) -> list[str]:
     processes = [trial.processes for trial in trials]
     unusable, judged = sum(t.unusable for t in trials), sum(t.judged for t in trials)
     return [
-        f"a gate: {np.median(seconds):.1f} s (at most {max(seconds):.1f}), {min(processes)} to "
-        f"{max(processes)} processes, {max(trial.judged for trial in trials)} pairs judged",
+        f"a gate: {np.median(seconds):.1f} s (at most {max(seconds):.1f}), {np.median(processes):.0f} "
+        f"processes (at most {max(processes)}), {max(trial.judged for trial in trials)} pairs judged",
         f"pairs without a verdict to be trusted: {unusable} of {judged}",
-        "red: of the same code, any pair REGRESSED; else the pair that is slower. Mann-Whitney and pyperf "
-        "compare_to judge the same values, and have no margin: slower is whatever is significant",
+        "red: of the same code, any pair REGRESSED; else the pair that is slower. M.-W. (Mann-Whitney) and "
+        "pyperf compare_to judge the same values, and have no margin: slower is whatever is significant",
     ]
 
 

@@ -20,7 +20,7 @@ from kernels.checking.replay import NAMES, Mismatch, Replay, Variant
 from kernels.memmap import Memory, get, put
 from kernels.mm_types import HPAGE_PMD_ORDER, PAGE_BYTES, RMAP_EXCLUSIVE
 
-PASSES = {0: 100_000, 4: 15_000, HPAGE_PMD_ORDER: 100_000}  # of a pair of calls, by order: some 10 ms
+PASSES, BATCH_PASSES = 100_000, 15_000  # of a pair of calls on one page or PMD, on a batch: some 10 ms
 TRIES = 5  # until the threads were seen to run at the same time
 PATIENCE = 20  # seconds until two threads are taken to wait for each other for ever
 
@@ -35,6 +35,11 @@ class Race:
     pair: tuple[Operation, ...]  # in vma A; the other thread does the same in B
     beside_flags: bool = False  # the other thread switches another bit of page 0's flags instead
     exclusive_before: bool = False  # PG_anon_exclusive of page 0 is set before each pass
+
+    @property
+    def passes(self) -> int:
+        """How often each thread makes its pair of calls."""
+        return PASSES if self.pair[0].nr == 1 else BATCH_PASSES
 
 
 def races(variant: Variant) -> Iterator[Race]:
@@ -145,7 +150,7 @@ class Contest:
         return address
 
     def _plan(self, vma: str) -> int:
-        words = {"loops": PASSES[self.race.order]}
+        words = {"loops": self.race.passes}
         for which, given in zip(("", "inverse_"), self.race.pair):
             sweep, site = self._aim(dataclasses.replace(given, vma=vma))
             words |= {which.removesuffix("_") or "sweep": sweep, f"{which}site": site}
@@ -242,7 +247,7 @@ class Contest:
             if self.race.beside_flags
             else "in A and B"
         )
-        return f"{calls}, {PASSES[self.race.order]} times by two threads at once {other}"
+        return f"{calls}, {self.race.passes} times by two threads at once {other}"
 
 
 def two_threads(variant: Variant) -> str:

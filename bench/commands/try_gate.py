@@ -1,8 +1,9 @@
-"""`rmapbench calibrate-gate`: how often the gate alarms without cause on this machine, and sees a cause."""
+"""`rmapbench try-gate`: how often the gate alarms without cause on this machine, and sees a cause."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from bench import options, results
 from bench.case import Case
 from bench.commands import adaptive
-from bench.errors import UsageError
+from bench.errors import Untrusted, UsageError
 from bench.judge import gate, policy
 from bench.judge.pairs import BASE
 from bench.judge.quality import SAME, Injection, Record, Trial, pooled_mann_whitney
@@ -36,9 +37,9 @@ PROBE = 64  # extra folios of 1024 from which an injection's cost is told
 PROBES = 12  # processes
 SLOWER = re.compile(r"^(?:- )?(\S+): Mean .* slower$", re.MULTILINE)
 EXAMPLES = """examples:
-  rmapbench calibrate-gate -o gate.jsonl --for 240       four minutes of it; repeat to go on
-  rmapbench calibrate-gate -o gate.jsonl --same 200 --slower 100 --size 2,5
-  rmapbench calibrate-gate -o gate.jsonl --same 0 --slower 0    only print what is there
+  rmapbench try-gate -o gate.jsonl --for 240       four minutes of it; repeat to go on
+  rmapbench try-gate -o gate.jsonl --same 200 --slower 100 --size 2,5
+  rmapbench try-gate -o gate.jsonl --same 0 --slower 0    only print what is there
 """
 
 
@@ -62,6 +63,7 @@ TARGETS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    options.add_filters(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", required=True,
         help="record of all trials; goes on where it stopped",
@@ -129,6 +131,7 @@ class _Trier:
         self.args, self.rules, self.record = args, rules, record
         self.module = lane("model")
         self.directory = args.output.with_name(args.output.name + ".variants")
+        self.filters = options.filters(args)
         self.facts = environment.collect()
         if not record.trials and not record.injections:
             record.add(dict(self.facts))
@@ -136,76 +139,90 @@ class _Trier:
     def trial(self, target: str, size: float) -> Trial:
         """One gate, as `rmapbench gate order=0 --variant` makes it."""
         path = self._variant(target, size)
-        began = time.monotonic()
-        seed = len(self.record.trials) + 1
-        measured = self._measured({TRIED: path}, {TRIED, ORIGINAL}, None, RIGOROUS, seed)
-        ruling = gate.judge(measured, self.rules, about=BASE)
-        seconds = time.monotonic() - began
-        at = TARGETS[target].case if target != SAME else None
-        hit = next((item for item in ruling.judged if item.pair.case == at), None)
-        samples = Samples(measured)
+        began, seed = time.monotonic(), len(self.record.trials) + 1
+        measured = self._gate(path, adaptive.FIRST, RIGOROUS, seed)
+        case = TARGETS[target].case if target != SAME else None
+        name = case.but(variant=None).name if case else ""
+        try:
+            ruling = gate.judge(measured, self.rules, about=BASE)
+        except Untrusted:  # no pair has enough quiet rounds
+            return Trial(target, size, seed, round(time.monotonic() - began, 2), 0, 0, (), name, unusable=1)
+        seconds = round(time.monotonic() - began, 2)
+        hit = next((item for item in ruling.judged if item.pair.case == case), None)
         pairs = [(item.pair.case, item.pair.base) for item in ruling.judged if item.comparison]
         return Trial(
-            target, size, seed, round(seconds, 2), ruling.processes, len(ruling.judged),
+            target, size, seed, seconds, ruling.processes, len(ruling.judged),
             tuple(item.pair.case.name for item in ruling.judged if item.verdict == Verdict.REGRESSED),
-            at.but(variant=None).name if at else "", str(hit.verdict) if hit else "",
-            hit.comparison.change if hit and hit.comparison else 0.0,
+            name, str(hit.verdict) if hit else "", hit.comparison.change if hit and hit.comparison else 0.0,
             sum(item.verdict in UNUSABLE for item in ruling.judged),
-            pooled_mann_whitney(samples, pairs), _pyperf(measured, pairs),
+            pooled_mann_whitney(Samples(measured), pairs), _pyperf(measured, pairs),
         )  # fmt: skip
 
+    def _gate(self, path: Path, first: int, most: int, seed: int) -> Results:
+        """The copy against the original, at order 0 of all calls."""
+        chosen = self._cases({TRIED: path}, {TRIED, ORIGINAL})
+        return self._measured(
+            {TRIED: path}, chosen, Settings(first, seed=seed, budget=self.args.budget), most
+        )
+
     def _variant(self, target: str, size: float) -> Path:
-        if target == SAME:
-            return self._written("same", copied())
-        injection = self.record.injections.get(target) or self._probed(target)
-        if size / 100 <= injection.free:
-            raise UsageError(
-                f"--size {size:g}: asking alone costs {target} {injection.free:.1%} here; try a larger one"
-            )
-        extra = injection.extra(size)
-        return self._written(f"{target}-{extra}", copied(TARGETS[target].function, extra))
+        """The copy, compiled: what compiling takes is no gate's time."""
+        name, function, extra = "same", "", 0
+        if target != SAME:
+            injection = self.record.injections.get(target) or self._probed(target)
+            if size / 100 <= injection.free:
+                raise UsageError(
+                    f"--size {size:g}: asking alone costs {target} {injection.free:.1%}; take a larger one"
+                )
+            function, extra = TARGETS[target].function, injection.extra(size)
+            name = f"{target}-{extra}"
+        known = self._path(name).exists()
+        path = self._written(name, copied(function, extra))
+        if not known:
+            self._gate(path, 1, 1, 0)
+        return path
 
     def _probed(self, target: str) -> Injection:
         """What the injection costs: a copy that only asks, and one with PROBE extra folios."""
         function, case = TARGETS[target]
         free = self._written(f"{target}-0", copied(function, 0))
         some = self._written(f"{target}-{PROBE}", copied(function, PROBE))
-        measured = self._measured(
-            {TRIED: some, "asking": free}, {TRIED, "asking", ORIGINAL}, case.op, PROBES, 0
-        )
-        samples = Samples(measured)
+        extra = {TRIED: some, "asking": free}
+        chosen = [c for c in self._cases(extra, {*extra, ORIGINAL}) if c.op == case.op]
+        samples = Samples(self._measured(extra, chosen, Settings(PROBES), PROBES))
         base = case.but(variant=ORIGINAL)
         asking, probe = (samples.compare(case.but(variant=v), base).change for v in ("asking", TRIED))
         found = Injection(target, asking, (probe - asking) / PROBE)
+        if found.each <= 0:
+            raise Untrusted(f"the cost added to {target} is not seen ({probe:+.1%}); use a quieter machine")
         self.record.add(found)
         return found
 
+    def _path(self, name: str) -> Path:
+        return (self.directory / f"{name.replace('-', '_')}.py").resolve()
+
     def _written(self, name: str, source: str) -> Path:
         """A file that stays, at the same place: the compiler's cache knows it by that."""
-        path = self.directory / f"{name.replace('-', '_')}.py"
+        path = self._path(name)
         try:
             self.directory.mkdir(exist_ok=True)
             path.write_text(source)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another -o") from None
-        return path.resolve()
+        return path
 
-    def _measured(
-        self, extra: dict[str, Path], variants: set[str], op: str | None, most: int, seed: int
-    ) -> Results:
-        listed = self.module.cases(extra)
-        chosen = [c for c in listed if c.get("variant") in variants and c.order == 0 and op in (None, c.op)]
+    def _cases(self, extra: dict[str, Path], variants: set[str]) -> list[Case]:
+        listed = [case for case in self.module.cases(extra) if case.order == 0]
+        chosen = self.filters.select(listed) if self.filters else listed
+        return [case for case in chosen if case.get("variant") in variants]
+
+    def _measured(self, extra: dict[str, Path], chosen: list[Case], settings: Settings, most: int) -> Results:
         self.module.prepare(chosen, extra)
         plan = self.module.plan(chosen, extra)
-        cpus = tuple(usable_cpus()[: adaptive.STEP])
-        first = most if op else adaptive.FIRST
-        settings = Settings(
-            processes=max(FAST, first), seed=seed, budget=None if op else self.args.budget, cpus=cpus
-        )
+        settings = dataclasses.replace(settings, cpus=tuple(usable_cpus()[: adaptive.STEP]))
+        header = {"metadata": dict(self.facts)}
         with tempfile.TemporaryDirectory() as scratch, progress(self.args.quiet) as display:
-            journal = Journal.create(
-                Path(scratch) / "journal", plan, settings, {"metadata": dict(self.facts)}
-            )
+            journal = Journal.create(Path(scratch) / "journal", plan, settings, header)
             return adaptive.measure_adaptively(journal, self.rules, most, display)[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from bench.case import Case, Filters
@@ -16,7 +16,7 @@ from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show import chart_page
 from bench.show.gate import tables_of as gate_tables
-from bench.show.page_parts import facts, figure_html, heading, notes, table_html, verdict_box
+from bench.show.page_parts import facts, figure_html, folded, heading, notes, table_html, verdict_box
 from bench.show.page_style import CSS, POLICY, SCRIPT
 from bench.show.report import Column, Section, failed, order_0_lines, sections_of, tables_of, unpaired
 from bench.show.rows import Subject, is_plain
@@ -109,9 +109,11 @@ def _verdicts(content: Content) -> Iterator[str]:
     if content.ruling is None:
         yield notes([f"none: {content.why_not}"])
         return
-    yield from (table_html(table) for table in gate_tables(content.ruling, False))
-    if content.ruling.judged:
-        yield figure_html(chart_page.forest_svg(content.ruling), True, "verdicts in a picture")
+    yield figure_html(chart_page.forest_svg(content.ruling), True, "verdicts in a picture")
+    yield from (table_html(table) for table in gate_tables(replace(content.ruling, shown=()), True))
+    if content.ruling.shown:
+        tables = gate_tables(replace(content.ruling, judged=()), False)
+        yield folded("Shown, not judged, at order 0", [table_html(table) for table in tables])
 
 
 def _calls(content: Content) -> Iterator[str]:

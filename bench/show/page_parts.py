@@ -13,6 +13,12 @@ from bench.show.table import Table
 
 MARKS = {"good": "\N{CHECK MARK}", "bad": "\N{BALLOT X}", "open": "?"}
 
+# Verdicts that catch the eye; the others are the rule.
+KINDS = {
+    str(Verdict.REGRESSED): "bad",
+    **{str(verdict): "open" for verdict in (*UNUSABLE, Verdict.INCONCLUSIVE)},
+}
+
 
 def heading(level: int, text: str, anchor: str = "") -> str:
     """A heading, with an id where the contents link to it."""
@@ -36,7 +42,12 @@ def _header(cell: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     first = f'<th scope="row">{escape(cells[0])}</th>' if cells[0] else "<td></td>"
-    return first + "".join(f"<td>{escape(cell)}</td>" for cell in cells[1:])
+    return first + "".join(_cell(cell) for cell in cells[1:])
+
+
+def _cell(cell: str) -> str:
+    kind = KINDS.get(cell, "")
+    return f'<td class="{kind}">{escape(cell)}</td>' if kind else f"<td>{escape(cell)}</td>"
 
 
 def scrolling(inner: str, label: str) -> str:
@@ -55,6 +66,11 @@ def figure_html(svg: str, wide: bool = False, label: str = "") -> str:
     if not wide:
         return f"<figure>{svg}</figure>"
     return f'<figure class="wide">{scrolling(svg, label)}</figure>'
+
+
+def folded(summary: str, parts: Iterable[str]) -> str:
+    """What few readers want, behind a line that opens it; printed in any case."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def facts(pairs: Mapping[str, object]) -> str:

@@ -11,7 +11,8 @@ from tests.conftest import Cli
 def offered(cli: Cli, line: str) -> list[str]:
     """What argcomplete's protocol hands to the shell for a line."""
     env = {
-        "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(cli.cwd / "answer"),
+        "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(cli.cwd / "answer"),
         "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9",
     }  # fmt: skip
     outcome = cli.python("-m", "bench", env=env)

@@ -24,17 +24,19 @@ FEW, MANY = 60, 2500  # inputs of each test; there are five, so that all long on
 AMOUNTS = [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.long])]
 READERS = (
     ["report"], ["report", "--markdown"], ["report", "--json"], ["report", "--style", "lkp"], ["gate"],
-    ["report", "--row", "variant", "--col", "path", "--base", "path=pte"], ["gate", "--json"], ["gate", "--tap"],
+    ["report", "--row", "variant", "--col", "path", "--base", "path=pte"],
+    ["gate", "--json"], ["gate", "--tap"],
 )  # fmt: skip
 # Commands that would measure or count get a word that no lane knows.
 WRONG = "colour=red"
 WORDS = st.one_of(
     st.sampled_from([
-        "--markdown", "--json", "--style", "mail", "--row", "order", "--col", "path", "--base", "path=pte",
-        "--published", "--variants", "--all", "--strict", "--bisect", "--tap", "--force", "--help", "--version",
-        "--lane", "model", "--variant", "a=b.py", "--rounds", "0", "--seed", "--budget", "nan", "--", "-", "-o",
-        "--thresholds", "--baseline", "--by", "--format", "svg", "remove", "order=0", "order=", "=", "==",
-        "variant=v6.12", "variant=v6.12,,", "kind=anon", "control=twin", "memory=1GiB", "threads=1", "@x",
+        "--markdown", "--json", "--style", "mail", "--row", "order", "--col", "path", "--base",
+        "path=pte", "--published", "--variants", "--all", "--strict", "--bisect", "--tap",
+        "--force", "--help", "--version", "--lane", "model", "--variant", "a=b.py", "--rounds",
+        "0", "--seed", "--budget", "nan", "--", "-", "-o", "--thresholds", "--baseline", "--by",
+        "--format", "svg", "remove", "order=0", "order=", "=", "==", "variant=v6.12",
+        "variant=v6.12,,", "kind=anon", "control=twin", "memory=1GiB", "threads=1", "@x",
         *COMMANDS, *(f"{key}=1" for key in KEYS),
     ]),
     st.text(max_size=10),

@@ -123,6 +123,8 @@ def shown(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     scratch = tmp_path_factory.mktemp("page")
     (scratch / "run.html").write_text(page)
     with browser(scratch / "profile") as driver:
+        driver.get("about:blank")
+        requested(driver)  # those of the browser's own first page
         driver.get((scratch / "run.html").as_uri())
         yield driver
 

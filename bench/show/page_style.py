@@ -25,7 +25,8 @@ th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 .facts td { white-space: normal; overflow-wrap: anywhere; text-align: left; }
-thead th { background: var(--soft); padding: 0; } td.bad, td.open { font-weight: 600; } summary { cursor: pointer; margin: 1rem 0; }
+thead th { background: var(--soft); padding: 0; } td.bad, td.open { font-weight: 600; }
+summary { cursor: pointer; margin: 1rem 0; }
 tbody tr:hover { background: var(--soft); }
 th button { all: unset; cursor: pointer; padding: .25rem .6rem; font-weight: 600; width: 100%;
   box-sizing: border-box; } th button:focus-visible { outline: 3px solid var(--link); }
@@ -41,7 +42,6 @@ pre { background: var(--soft); padding: .6rem; white-space: pre-wrap; overflow-w
   --muted: #333333; --link: #000000; --good: #00573c; --bad: #a13400; --open: #333333; }
   body { max-width: none; padding: 0; font-size: 10.5pt; } nav, .skip, .hint { display: none; }
   details::details-content { content-visibility: visible; height: auto; } summary { list-style: none; }
- 
   figure svg { filter: none; } figure, table, .verdict, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } th button::after { content: "" !important; }
   figure.wide svg { min-width: 0; } }

@@ -108,7 +108,7 @@ class _Command(_Parser):
 
     _mixing = False
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's own, whose intermixed form calls this again."""
         if self._mixing:
             return super().parse_known_args(args, namespace)

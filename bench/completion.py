@@ -50,7 +50,7 @@ def _completer(action: argparse.Action) -> object:
     if action.dest in ("filters", "words"):
         return complete_filter
     if action.dest in ("row", "col"):
-        return ChoicesCompleter(KEYS)
+        return ChoicesCompleter(list(KEYS))
     if action.dest == "lane":
         return ChoicesCompleter(LANES)
     if action.dest == "names":

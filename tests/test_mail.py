@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.conftest import Cli
 
 Golden = Callable[[str, str], None]
 AGAIN = "rmapbench report run.json.gz remove add_new_anon --style {}"
-MACHINE = {
+MACHINE: dict[str, Any] = {
     "cpu_model_name": "Imaginary(R) CPU 4210", "cpu_count": 8, "virtual_machine": "yes",
     "kernel_release": "6.12.0-rc1", "git_commit": "0123456789abcdef0123456789abcdef01234567",
     "command": "rmapbench run remove add_new_anon order=0,2,4,9 variant=v6.12,v6.15 -o run.json.gz",
@@ -29,10 +30,10 @@ MACHINE = {
 
 @pytest.fixture(scope="module")
 def measured() -> Results:
-    return synthetic.results(orders=(0, 2, 4, 9), **MACHINE)  # type: ignore[arg-type]
+    return synthetic.results(orders=(0, 2, 4, 9), **MACHINE)
 
 
-def forks(**metadata: str) -> Results:
+def forks(**metadata: Any) -> Results:
     """A file of the live lane: what try_dup_anon costs, as forks."""
     found = synthetic.results([("try_dup_anon", "anon", "exclusive")], ["v6.15"], (0, 2, 9), **metadata)
     runs = {

@@ -32,7 +32,7 @@ def rendered(found: Results, **more: Any) -> str:
 
 @pytest.fixture(scope="module")
 def measured() -> Results:
-    found = synthetic.results(FAMILIES, orders=(0, 2, 4, 9), **MACHINE)  # type: ignore[arg-type]
+    found = synthetic.results(FAMILIES, orders=(0, 2, 4, 9), **MACHINE)
     found.failed = {"call/remove/kind=anon/order=4": "<b>died</b> & gone"}
     return found
 

@@ -19,7 +19,7 @@ from bench.show.gate import badness, short_name
 from bench.show.gate_lines import FINE
 
 ROW, FRAME = 0.2, 0.75  # inches
-MOST = 30  # rows of a panel; of more, the worst
+MOST = {False: 30, True: 12}  # rows of order 0 and of larger folios that are shown even if they are fine
 STYLES = {
     Verdict.REGRESSED: Style(VERMILION, "X", "-", "REGRESSED"),
     Verdict.UNTRUSTED: Style(WINE, "D", ":", "UNTRUSTED"),
@@ -60,8 +60,8 @@ def forest_of(ruling: Ruling) -> Figure:
 
 def _chosen(items: Sequence[Judged]) -> list[Judged]:
     """The worst, and everything that is not fine."""
-    ordered = sorted(items, key=badness)
-    return [item for n, item in enumerate(ordered) if n < MOST or item.verdict not in FINE][: 2 * MOST]
+    ordered, most = sorted(items, key=badness), MOST[items[0].pair.case.order > 0]
+    return [item for n, item in enumerate(ordered) if n < most or item.verdict not in FINE][: 2 * MOST[False]]
 
 
 def _panel(axes: Axes, items: Sequence[Judged]) -> None:

@@ -8,18 +8,22 @@ from bench.judge.generations import variant_of
 from bench.judge.history import LEAST, File, Series
 from bench.judge.pairs import BASE
 from bench.show.gate import call_of
-from bench.show.table import NONE, WIDTH, Table, percent, size, wrap
+from bench.show.table import NONE, Table, percent, size, wrap
 
-STEPS = " .:-=+*#"  # least to most, for a line of one character a file
-MOST_STEPS = 16  # files drawn in a line
+STEPS = "_.:-=+*#"  # least to most, for a line of one character a file
+COURSE = "course: from the least (_) to the most (#), a character a file, newest to the right"
+MOST_STEPS = 12  # files drawn in a line
 
 
 def render_text(files: Sequence[File], found: Sequence[Series], left: Mapping[str, str]) -> str:
     """What changed, on top; then every pair, those that changed first."""
-    table = _table(files, found)
+    topics: dict[str, list[Series]] = {}
+    for item in found:
+        topics.setdefault(_topic(item), []).append(item)
+    tables = [_table(topic, items).text() for topic, items in topics.items()]
     said = [wrap(line) for line in (*_head(files, found), *changed_lines(found))]
     notes = [wrap(f"left out: {name}: {reason}") for name, reason in left.items()]
-    return "\n".join([*said, "", table.text(), *notes]).rstrip() + "\n"
+    return "\n".join([*said, "", *tables, *notes]).rstrip() + "\n"
 
 
 def _head(files: Sequence[File], found: Sequence[Series]) -> list[str]:
@@ -39,26 +43,25 @@ def changed_lines(found: Sequence[Series]) -> list[str]:
     ]
 
 
-def _table(files: Sequence[File], found: Sequence[Series]) -> Table:
+def _topic(item: Series) -> str:
+    """What is held against what."""
+    variant = variant_of(item.pair.case)
+    if item.pair.about == BASE:
+        return f"{variant} against {variant_of(item.pair.base)}"
+    return f"{variant}, batched against per-page".removeprefix(", ")
+
+
+def _table(topic: str, found: Sequence[Series]) -> Table:
     ordered = sorted(found, key=lambda item: (not item.changes, item.pair.case.order > 0))
-    header = ("pair", "first", "last", "least", "most", "changes", "course")
-    title = "change against the base of each pair; course: least to most, a character a file, newest right"
-    table = Table(title, header, tuple(_row(item) for item in ordered))
-    over = max(0, table.width - WIDTH)
-    longest = max(len(row[0]) for row in table.rows) - over
-    rows = tuple((_cut(row[0], longest), *row[1:]) for row in table.rows)
-    return Table(title, header, rows)
-
-
-def _cut(text: str, keep: int) -> str:
-    return text if len(text) <= keep else text[: keep - 1] + "~"
+    header = ("pair", "first", "last", "changes", "course")
+    return Table(topic, header, tuple(_row(item) for item in ordered), (COURSE,))
 
 
 def _row(item: Series) -> tuple[str, ...]:
     values = [point.comparison.change for point in item.points]
-    ends = (values[0], values[-1], min(values), max(values))
+    label = f"{call_of(item.pair.case, item.pair.about == BASE)} {size(item.pair.case.order)}"
     times = str(len(item.changes)) if item.changes else NONE
-    return (label_of(item), *(percent(value) for value in ends), times, course(values[-MOST_STEPS:]))
+    return (label, percent(values[0]), percent(values[-1]), times, course(values[-MOST_STEPS:]))
 
 
 def course(values: Sequence[float]) -> str:

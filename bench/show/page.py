@@ -110,7 +110,10 @@ def _verdicts(content: Content) -> Iterator[str]:
         yield notes([f"none: {content.why_not}"])
         return
     yield figure_html(chart_page.forest_svg(content.ruling), True, "verdicts in a picture")
-    yield from (table_html(table) for table in gate_tables(replace(content.ruling, shown=()), True))
+    for large in (False, True):  # of the larger folios only the worst: each call's own table has the rest
+        judged = tuple(item for item in content.ruling.judged if (item.pair.case.order > 0) == large)
+        tables = gate_tables(replace(content.ruling, judged=judged, shown=()), not large)
+        yield from (table_html(table) for table in tables)
     if content.ruling.shown:
         tables = gate_tables(replace(content.ruling, judged=()), False)
         yield folded("Shown, not judged, at order 0", [table_html(table) for table in tables])

@@ -34,7 +34,7 @@ th[aria-sort] button::after { content: " \\2195"; color: var(--muted); }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 .charts { display: flex; flex-wrap: wrap; gap: .5rem; align-items: flex-start; }
-figure { margin: .4rem 0; max-width: 100%; } .charts figure { flex: 0 1 26rem; }
+figure { margin: .4rem 0; max-width: 100%; } .charts figure { flex: 0 1 24rem; }
 figure svg { display: block; width: 100%; height: auto; }
 figure.wide svg { min-width: 34rem; max-width: 56rem; }
 pre { background: var(--soft); padding: .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }

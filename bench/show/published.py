@@ -58,10 +58,12 @@ def load(path: Path = DEFAULT) -> list[Published]:
 
 def _figure(row: Mapping[str, str]) -> Published:
     pages = MEMORY[row["memory"]] // PAGE
-    times = [nanoseconds(float(row[key]) / pages) if row[key] else NONE for key in ("before_s", "after_s")]
+    before, after = (
+        nanoseconds(float(row[key]) / pages) if row[key] else NONE for key in ("before_s", "after_s")
+    )
     compared = f"{row['machine']}: {row['before']} -> {row['after']}, {row['memory']}"
     where = f"{row['series']}, {row['posted']}, {row['date']}, <{row['source']}>"
-    return Published(row["operation"], int(row["order"]), *times, row["change"], (compared, where))
+    return Published(row["operation"], int(row["order"]), before, after, row["change"], (compared, where))
 
 
 def published_tables(results: Results, filters: Filters | None = None, path: Path = DEFAULT) -> list[Table]:

@@ -40,7 +40,7 @@ BISECT = "--bisect"  # of `gate`: exit codes as `git bisect run` reads them
 def main(argv: Sequence[str]) -> int:
     """Run the program with these arguments; the exit code."""
     code = _guarded(argv)
-    if BISECT not in argv:
+    if list(argv[:1]) != ["gate"] or BISECT not in argv:
         return code
     # To git, 1 to 124 mean bad: only a regression may be among them. 125: this commit cannot be judged.
     return {0: 0, 3: 1}.get(code, 125)

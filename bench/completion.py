@@ -45,14 +45,14 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _completer(action: argparse.Action) -> object:
-    from argcomplete.completers import ChoicesCompleter, FilesCompleter
+    from argcomplete.completers import FilesCompleter
 
     if action.dest in ("filters", "words"):
         return complete_filter
     if action.dest in ("row", "col"):
-        return ChoicesCompleter(list(KEYS))
+        return lambda **_: list(KEYS)
     if action.dest == "lane":
-        return ChoicesCompleter(LANES)
+        return lambda **_: list(LANES)
     if action.dest == "names":
         return lambda **_: variants()
     return FilesCompleter() if action.dest in FILES else None

@@ -16,7 +16,7 @@ from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import BLACK, BLUE, GREY, ORANGE, SETTINGS, SKY, VERMILION, canvas, legend
 from bench.show.report import selected
-from bench.show.rows import Subject, unit, variant_of
+from bench.show.rows import Subject, rank, unit, variant_of
 from bench.show.table import nanoseconds, size
 
 ROW, FRAME = 0.2, 1.1  # inches
@@ -35,9 +35,11 @@ PARTS = (
 
 def counts_chart(results: Results, counts: Counts, filters: Filters | None = None) -> Figure:
     """Counts a page to the left, time a page to the right; UsageError if no case has both."""
-    chosen = _chosen(results, counts, filters)
+    every = _chosen(results, counts, filters)
+    chosen, whole = every[:MOST], len(every)
     with matplotlib.rc_context(SETTINGS):
-        title = "operations a page (left), and what they take (right)"
+        some = f", {MOST} of {whole} cases" if whole > MOST else ""
+        title = f"operations a page (left), and what they take (right){some}"
         figure = canvas(9.0, ROW * len(chosen) + FRAME, title)
         left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (3, 2)})
         _bars(left, chosen, counts)
@@ -54,12 +56,12 @@ def _chosen(results: Results, counts: Counts, filters: Filters | None) -> list[C
         both = [case for case in both if case.order in ORDERS]
     if not both:
         raise UsageError("no case of the file has counts; count the same cases with `rmapbench count -o`")
-    return sorted(both, key=_place)[:MOST]
+    return sorted(both, key=_place)
 
 
 def _place(case: Case) -> tuple[object, ...]:
     """Cases of a call together, smallest folio first; in a group by variant and path."""
-    return Subject(case.group.but(order=None), "").name, case.order, variant_of(case), case.get("path")
+    return Subject(case.group.but(order=None), "").name, case.order, rank(variant_of(case)), case.get("path")
 
 
 def _label(case: Case) -> str:

@@ -82,6 +82,12 @@ def _row(axes: Axes, item: Judged, y: int) -> None:
     if found is None:
         return
     if bounds := found.change_interval:
-        axes.plot([100 * bounds.low, 100 * bounds.high], [y, y], style.line, color=style.color, linewidth=1.6)
+        axes.plot(
+            [100 * bounds.low, 100 * bounds.high],
+            [y, y],
+            linestyle=style.line,
+            color=style.color,
+            linewidth=1.6,
+        )
     point = ([100 * found.change], [y], style.marker)
     axes.plot(*point, color=style.color, markersize=5, linestyle="", label=style.label, zorder=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -26,6 +27,7 @@ from bench.show.report import selected
 from bench.show.rows import Row, Subject, rows_of, subjects, unit
 from bench.show.table import interval, percent
 
+TITLE = 42  # characters of a panel's title on a line
 Sections = dict[Subject, list[Row]]
 
 
@@ -103,10 +105,10 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
 def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[int], label: str) -> None:
     """Points over orders; hollow where the batched path is the per-page code."""
     x, solid = sorted(points), [order for order in sorted(points) if order not in same]
-    axes.plot(x, [points[order] for order in x], style.line, color=style.color, zorder=3)
+    axes.plot(x, [points[order] for order in x], linestyle=style.line, color=style.color, zorder=3)
     y = [points[order] for order in solid]
     axes.plot(solid, y, style.marker, color=style.color, markersize=4, clip_on=False, zorder=4)
-    axes.plot([], [], style.line, marker=style.marker, color=style.color, markersize=4, label=label)
+    axes.plot([], [], linestyle=style.line, marker=style.marker, color=style.color, markersize=4, label=label)
     if same:
         y = [points[order] for order in same]
         axes.plot(same, y, style.marker, markersize=6.5, mfc="none", mec=style.color, mew=1.2, zorder=4)
@@ -128,7 +130,7 @@ def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}, 95 % interval")
         for panel, (subject, cases) in zip(axes, by_subject.items()):
-            panel.set_title(subject.title if several else subject.name)
+            panel.set_title(textwrap.fill(subject.title if several else subject.name, TITLE))
             cost_panel(panel, samples, cases)
         legend(figure, axes)
     return figure

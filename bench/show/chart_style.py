@@ -40,13 +40,16 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
+Line = str | tuple[int, tuple[float, ...]]  # dashes, as matplotlib knows them
+
+
 @dataclass(frozen=True)
 class Style:
     """How one arm is drawn, in every chart."""
 
     color: str
     marker: str
-    line: str
+    line: Line
     label: str
 
 
@@ -57,7 +60,11 @@ PATHS = {
     "folio": Style(BLACK, "D", "-.", "one call a folio (folio)"),
 }
 _GENERATION_COLORS = (BLACK, ORANGE, SKY, GREEN, PURPLE, BLUE, VERMILION)
-_MARKERS, _LINES = "vP<>XsoD^*h8", ("-", "--", "-.", ":")
+_MARKERS = "vP<>XsoD^*h8"
+# One for each generation, so that two that meet in a monochrome print differ.
+_LINES: tuple[Line, ...] = (
+    "-", "--", "-.", ":", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (2, 1.2)), (0, (7, 1, 1, 1, 1, 1)),
+)  # fmt: skip
 
 
 def style_of_path(path: str) -> Style:

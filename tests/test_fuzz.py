@@ -132,3 +132,30 @@ def test_any_baseline_of_counts_is_answered(amount: int, tmp_path: Path) -> None
         watched("gate", whole, "--baseline", write(tmp_path / "old.json", found))
 
     fuzz(amount, files, check)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pages", [1]),
+        ("pages", 0),
+        ("extra_locked", {}),
+        ("base", 7),
+        ("loops", "many"),
+        ("same_code", float("nan")),
+    ],
+)
+def test_metadata_that_makes_no_sense_is_refused_by_name(
+    key: str, value: object, text: str, tmp_path: Path
+) -> None:
+    """What is computed with must be a number, what is compared with a name."""
+    tree = json.loads(text)
+    tree["benchmarks"][0]["runs"][0]["metadata"][key] = value
+    code, _, said = watched("gate", write(tmp_path / "run.json", json.dumps(tree).encode()))
+    assert code == 2 and f"metadata {key}" in said
+
+
+def test_exit_codes_of_bisecting_are_the_gates_alone() -> None:
+    """Elsewhere the option does not exist."""
+    code, _, said = watched("list", "--bisect")
+    assert code == 2 and "--bisect" in said

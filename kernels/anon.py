@@ -33,11 +33,11 @@ def page_anon_exclusive(layout, page):
 @helper
 def set_anon_exclusive(layout, page, nr_pages):
     """Set the bit of each page of the batch: one locked OR a page."""
+    end = page + nr_pages * PAGE_BYTES
     while True:
         set_bit(layout.anon_exclusive, page + FLAGS)
         page += PAGE_BYTES
-        nr_pages -= 1
-        if nr_pages <= 0:
+        if page == end:
             return
 
 
@@ -83,11 +83,11 @@ def map_new_anon_page(layout, page, exclusive):
 @helper
 def map_new_anon_pages(layout, page, nr_pages, exclusive):
     """The same for each page of a new large folio."""
+    end = page + nr_pages * PAGE_BYTES
     while True:
         map_new_anon_page(layout, page, exclusive)
         page += PAGE_BYTES
-        nr_pages -= 1
-        if nr_pages <= 0:
+        if page == end:
             return
 
 

@@ -19,6 +19,8 @@ from numba.extending import intrinsic
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 llvm.initialize_native_asmparser()  # without it inline assembly aborts the process
+for option in ("-unroll-runtime=false", "-unroll-allow-peeling=false"):  # the kernel is built with gcc -O2
+    llvm.set_option("rmapbench", option)
 
 I1, I8, I32, I64, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.VoidType()
 CLOBBERS = "~{memory},~{flags},~{dirflag},~{fpsr}"

@@ -84,7 +84,7 @@ def kernels_named(name: str) -> Mapping[str, Any]:
         return primitives.KERNELS
     if name == "driver":
         sweeps = {sweep.py_func.__name__: sweep for sweep in driver.SWEEPS.values()}
-        others = ("sweep_yardstick", "prepare_exclusive", "prepare_unqueued", "batch")
+        others = ("sweep_yardstick", "prepare_exclusive", "prepare_unmapped", "batch")
         return sweeps | {other: getattr(driver, other) for other in others}
     module = load(discover(hidden=True)[name])
     found = {function: getattr(module, function, None) for function in INTERFACE}

@@ -149,8 +149,10 @@ def test_owner_slots_cost_as_many_stores_as_their_state_needs(variant: str) -> N
     compare(OWNERS, variant, "UNw")
 
 
+PATHS = ("pte", "ptes", "folio")
 # The words of the tables as cases of `rmapbench count`: call, kind, state; `last` is after an exclusive add.
 CASES = {
+    "add_new_anon": ("add_new_anon", "anon", "first"),
     "add_file first": ("add_file", "file", "first"),
     "add_file shared": ("add_file", "file", "shared"),
     "add_anon exclusive": ("add_anon", "anon", "first"),
@@ -178,12 +180,9 @@ def cases_of(table: str, variant: str, path: str, order: str = "") -> dict[str, 
 
 
 def test_what_the_program_counts_is_in_the_tables() -> None:
-    """`rmapbench count` of whole folios of orders 0, 2, 4 and 9 on both paths, where a generation has them.
-
-    Not add_new_anon: folios of an arena that is used again are swap-backed already, which saves 6.12 and
-    later the store that marks a new one.
-    """
-    tables = ((SMALL, "pte", "0"), (SMALL, "ptes", "0"), (LARGE, "ptes", ""), (UNBATCHED, "pte", ""))
+    """`rmapbench count` of whole folios of orders 0, 2, 4 and 9 on every path that a generation has."""
+    small, large = ((SMALL, path, "0") for path in PATHS), ((LARGE, path, "") for path in PATHS[1:])
+    tables = (*small, *large, (UNBATCHED, "pte", ""))
     due: dict[str, str] = {}
     for variant in GENERATIONS:
         for table, path, order in tables:

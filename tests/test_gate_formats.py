@@ -86,7 +86,7 @@ def test_files_beside_the_table(cli: Cli) -> None:
     summary = (cli.cwd / "summary.md").read_text()
     assert summary.startswith("# Before\n## gate: passed") and summary.count("## gate: passed") == 2
     assert "| --- | --: |" in summary
-    assert JUnitXml.fromfile(str(cli.cwd / "out.xml")).tests == 9
+    assert JUnitXml.fromfile(str(cli.cwd / "out.xml")).tests == 7
     refused(judged(cli, good(), "--junit", "out.xml"), "out.xml", "--force")
 
 

@@ -146,8 +146,11 @@ def __folio_remove_rmap_ptes(folio, page, nr_pages):
     """Spec 6.3, PTE level: pages no longer mapped."""
     nr = 0
     while True:
-        if atomic_dec_and_negative(page + MAPCOUNT):
-            nr += account_last(folio)
+        if atomic_dec_and_negative(page + MAPCOUNT) and (
+            not folio_test_large(folio)
+            or atomic_add_return(-1, folio + LAYOUT.nr_pages_mapped) < ENTIRELY_MAPPED
+        ):
+            nr += 1
         page += PAGE_BYTES
         nr_pages -= 1
         if nr_pages <= 0:

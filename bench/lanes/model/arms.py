@@ -155,14 +155,15 @@ class CallBatch(Batch):
         self.set_plan(sweep_extra=sweep, inverse_extra=inverse, extra_every=every)
 
     def _make_anon(self) -> None:
-        """Anonymous folios belong to A's anon_vma and are swap-backed before the first call."""
+        """Anonymous folios belong to A's anon_vma before the first call, and old ones are swap-backed."""
         if self.family.call.endswith("_file"):
             return
         words = self.memmap.pages().view("int64")[:: 1 << self.spec.order]
         words[:, mm_types.MAPPING // 8] = (
             get(self.world.a + mm_types.VM_ANON_VMA) + mm_types.PAGE_MAPPING_ANON
         )
-        words[:, mm_types.FLAGS // 8] |= 1 << self.layout.swapbacked
+        if self._made_swapbacked() < 0:
+            words[:, mm_types.FLAGS // 8] |= 1 << self.layout.swapbacked
 
     def _map_by_a(self, setup: Target | None) -> None:
         """Let A map everything, by the variant's own call, so that the state is one it can have made."""
@@ -207,22 +208,21 @@ class CallBatch(Batch):
         return site
 
     def _plan_preparation(self) -> None:
-        """Before each pass: set the exclusive bits again, or take folios off the deferred-split queue."""
+        """Before each pass: set the exclusive bits again, or leave folios as newly allocated ones are."""
         whole = self.spec.path in ("pmd", "folio")
         folio_bytes = mm_types.PAGE_BYTES << self.spec.order
         if self.family.exclusive:
             step = folio_bytes if whole else mm_types.PAGE_BYTES
             site = self.site(step_bytes=step, argument=1 << self.layout.anon_exclusive)
             self.set_plan(prepare=abi.address_of(driver.prepare_exclusive), prepare_site=site)
-        elif (
-            self.family.kind == "anon"
-            and self.family.inverse
-            and not self.family.mapped
-            and self.spec.order > 1
-        ):
-            keep = ~(1 << self.layout.partially_mapped) if self.layout.partially_mapped >= 0 else -1
-            site = self.site(folio_bytes=folio_bytes, argument=keep)
-            self.set_plan(prepare=abi.address_of(driver.prepare_unqueued), prepare_site=site)
+        elif self.family.kind == "anon" and self.family.inverse and not self.family.mapped:
+            page1 = _all_but(self.layout.partially_mapped)
+            site = self.site(folio_bytes=folio_bytes, argument=page1, keep=_all_but(self._made_swapbacked()))
+            self.set_plan(prepare=abi.address_of(driver.prepare_unmapped), prepare_site=site)
+
+    def _made_swapbacked(self) -> int:
+        """The bit of PG_swapbacked if it is the call that sets it, else -1."""
+        return self.layout.swapbacked if self.family.call == "add_new_anon" else -1
 
     def verify(self) -> None:
         """After call and inverse every mapping counter must be what it was before."""
@@ -241,6 +241,11 @@ class CallBatch(Batch):
             (s.mapcounts, s.entire_mapcount, s.large_mapcount, s.nr_pages_mapped, s.slots, s.locked)
             for s in states
         ]
+
+
+def _all_but(bit: int) -> int:
+    """A mask of every flag but this one; of all flags if there is no such bit (-1)."""
+    return ~(1 << bit) if bit >= 0 else -1
 
 
 class Yardstick(Batch):

@@ -38,7 +38,7 @@ class Session:
 
     def build(self, part: int, parts: int) -> None:
         """Compile every parts-th entry into the cache."""
-        always = (driver.batch, driver.sweep_yardstick, driver.prepare_exclusive, driver.prepare_unqueued)
+        always = (driver.batch, driver.sweep_yardstick, driver.prepare_exclusive, driver.prepare_unmapped)
         wanted: dict[tuple[Any, int], None] = {(function, 0): None for function in always}
         for family, variant, path, order in self.needs:
             for target in self.targets.of(BY_NAME[family], variant, path, order).all():

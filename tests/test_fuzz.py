@@ -63,8 +63,11 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)
-def test_any_command_line_is_answered(amount: int, text: str, tmp_path: Path) -> None:
+def test_any_command_line_is_answered(
+    amount: int, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Words of the program in any order, and words of nobody."""
+    monkeypatch.chdir(tmp_path)  # `gate --markdown WORD` appends to a file of that name
     path = write(tmp_path / "run.json", text.encode())
 
     def check(found: tuple[str, list[str]]) -> None:

@@ -8,7 +8,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
+from bench import completion
 from bench.errors import BenchError, Interrupted, UsageError
 
 # name -> what it is for; each is a module of bench.commands with configure(parser) and run(args).
@@ -21,6 +23,7 @@ COMMANDS = {
     "try-gate": "measure how often the gate is wrong on this machine",
     "report": "print tables from a result file",
     "chart": "draw charts from a result file",
+    "history": "follow the same pairs over many result files",
     "export": "write results in other tools' formats",
     "env": "say what about this machine makes figures unreliable",
 }
@@ -37,7 +40,7 @@ BISECT = "--bisect"  # of `gate`: exit codes as `git bisect run` reads them
 def main(argv: Sequence[str]) -> int:
     """Run the program with these arguments; the exit code."""
     code = _guarded(argv)
-    if BISECT not in argv:
+    if list(argv[:1]) != ["gate"] or BISECT not in argv:
         return code
     # To git, 1 to 124 mean bad: only a regression may be among them. 125: this commit cannot be judged.
     return {0: 0, 3: 1}.get(code, 125)
@@ -62,6 +65,8 @@ def _guarded(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if completion.asked():
+        completion.answer(_parser(completion.command_asked()))
     if not argv:
         argv = ["run", "--main"]
     parser = _parser(argv[0])
@@ -75,7 +80,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     """The program's parser; only the command that is asked for is imported."""
     parser = _Parser(prog=PROGRAM, description=DESCRIPTION, epilog="exit codes: see README, 'Exit codes'")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
-    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Command)
     for name, purpose in COMMANDS.items():
         sub = commands.add_parser(
             name, help=purpose, description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -96,6 +101,22 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise instead of printing the usage."""
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Command(_Parser):
+    """A command's parser: options may stand between FILE and filters, in any order."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's own, whose intermixed form calls this again."""
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
 
 def _version() -> str:

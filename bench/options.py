@@ -14,7 +14,11 @@ from bench.errors import UsageError
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Words that select cases."""
     parser.add_argument(
-        "filters", nargs="*", metavar="FILTER", help="a call's name, or key=value[,value...] (see `list`)"
+        "filters",
+        nargs="*",
+        default=[],
+        metavar="FILTER",
+        help="a call's name, or key=value[,value...] (see `list`)",
     )
 
 
@@ -66,6 +70,16 @@ def add_thresholds(parser: argparse.ArgumentParser) -> None:
     """Which policy."""
     parser.add_argument(
         "--thresholds", type=Path, metavar="FILE", help="margins (default: results/thresholds.toml)"
+    )
+
+
+def add_counts(parser: argparse.ArgumentParser) -> None:
+    """Which operation counts to draw."""
+    parser.add_argument(
+        "--counts",
+        type=Path,
+        metavar="FILE",
+        help="also draw the operation counts in this file beside the times",
     )
 
 

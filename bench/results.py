@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from bench import results_units as units
 from bench.case import Case
 from bench.errors import UsageError
+from bench.results_check import checked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +83,8 @@ def load(path: str | Path) -> Results:
     try:
         runs = {case: list(_runs(item, common)) for case, (_, item) in zip(cases, named)}
         failed = dict(json.loads(common.pop("failed", "{}")))
+        checked(common)
+        checked(failed)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, f"a run of it does not look like pyperf's ({error})") from None
     _check_values(path, runs)
@@ -177,7 +180,7 @@ def _runs(benchmark: Any, common: dict[str, Any]) -> Iterator[ProcessRun]:
             values = np.array(run["values"])
             if values.ndim != 1 or values.dtype.kind not in "fi":
                 raise ValueError("values are not a list of numbers")
-            own = {**shared, **run.get("metadata", {})}
+            own = checked({**shared, **run.get("metadata", {})})
             scale = units.scale(str(own.get("unit", "second")), {**common, **own})
             loops, process = int(own.get("loops", 1)), int(own.get("process", -1))
             metadata = {key: value for key, value in own.items() if key not in OWN}

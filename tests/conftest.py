@@ -17,6 +17,20 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 import pytest  # noqa: E402  (after the variable above, in case a plugin of it imports numba)
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests of many minutes run only when asked for."""
+    parser.addoption("--long", action="store_true", help="also run the tests marked long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is long, unless asked for."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; run it with --long"))
+
+
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 

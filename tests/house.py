@@ -15,7 +15,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Imports run downwards only: a module may import from its own row and from rows below it.
 LAYERS = (
-    ("bench.cli", "bench.__main__", "bench.commands"),
+    ("bench.cli", "bench.__main__", "bench.commands", "bench.completion"),
     ("bench.show",),
     ("bench.judge",),
     ("bench.lanes",),
@@ -33,15 +33,17 @@ IMPORTERS = {
     "kernels": ("kernels", "bench.lanes.model"),
     "pyperf": ("bench.measure", "bench.results"),
     "matplotlib": ("bench.show.chart",),
-    "scipy.special": ("bench.judge.stats",),
+    "scipy.special": ("bench.judge.stats", "bench.judge.estimate"),
     "scipy.stats": ("bench.judge.stats_rank",),  # takes 0.9 s to import: inside functions only
     "rich": ("bench",),
+    "ruptures": ("bench.judge.history",),  # takes half a second to import: inside functions only
+    "argcomplete": ("bench.completion",),  # when a shell asks for completions
 }
 # Modules that do without any library: one must stay small where it forks, one must be obvious.
 WORKLOAD = "bench.lanes.live.workload"
 PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "bench.lanes.vm.guest", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
-HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf")
+HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete")
 # Decorators that make a function part of a kernel.
 KERNEL_DECORATORS = {"kernel", "helper", "side_effect", "njit"}
 # What a tracked file must not hold: paths of one machine, and where packages are downloaded from.

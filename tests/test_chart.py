@@ -23,7 +23,7 @@ from tests.conftest import Cli
 from tests.synthetic import GENERATIONS
 
 REMOVE = [("remove", "anon", "last")]
-DRAWN = ("ratio", "cost", "variants")
+DRAWN = ("ratio", "cost", "variants", "forest")
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ MEASURED = (".json", ".json.gz")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "words", nargs="*", metavar="FILE|FILTER",
+        "words", nargs="*", default=[], metavar="FILE|FILTER",
         help="a result file (without one: measure first), and filters (see `list`)",
     )  # fmt: skip
     parser.add_argument(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+from types import ModuleType
+from typing import Any
 
 from bench import options
+from bench.case import Case
 from bench.lanes import extra as extra_of
 from bench.lanes import lane
 
@@ -14,6 +18,7 @@ EXAMPLES = """examples:
   rmapbench list --lane live munmap      the running kernel's, with the rmap calls they make
   rmapbench list --lane vm --kernel /boot fork
   rmapbench list --variants              the variants, with what they are
+  rmapbench list remove --json           for programs
 """
 
 
@@ -24,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_variants(parser)
     options.add_kernels(parser)
     parser.add_argument("--variants", action="store_true", help="list the variants instead of the cases")
+    parser.add_argument("--json", action="store_true", help="JSON instead of lines")
     parser.epilog = EXAMPLES
 
 
@@ -36,6 +42,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         filters = options.filters(args)
         cases = filters.select(module.cases(extra, filters))
-        lines = [case.name for case in cases] + [f"# {note}" for note in module.notes(cases)]
-    print("\n".join(lines))
+        notes = [] if args.json else [f"# {note}" for note in module.notes(cases)]
+        lines = [case.name for case in cases] + notes
+    print(json.dumps(_told(module, args.variants, lines), indent=1) if args.json else "\n".join(lines))
     return 0
+
+
+def _told(module: ModuleType, variants: bool, lines: list[str]) -> list[dict[str, Any]]:
+    """A variant by name and words, a case by its name and keys."""
+    if variants:
+        keys = module.DESCRIBED
+        found = [dict(zip(keys, line.split(maxsplit=len(keys) - 1))) for line in lines]
+        return [{key: value for key, value in line.items() if key} for line in found]
+    cases = [Case.parse(line) for line in lines]
+    return [{"name": c.name, "level": c.level, "operation": c.op, **dict(c.keys)} for c in cases]

@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 
 from bench.case import Filters
 from bench.errors import UsageError
+from bench.judge.counts import Counts
 from bench.results import Results
+from bench.show.chart_counts import counts_chart
+from bench.show.chart_forest import forest_chart
 from bench.show.chart_kernels import kernels_chart
 from bench.show.chart_order import cost_chart, ratio_chart
 from bench.show.chart_published import published_chart
@@ -26,6 +29,7 @@ CHARTS: dict[str, Chart] = {
     "threads": threads_chart,
     "published": published_chart,
     "kernels": kernels_chart,
+    "forest": forest_chart,
 }
 FORMATS = ("png", "svg")
 
@@ -37,22 +41,33 @@ def draw_all(
     filters: Filters | None = None,
     formats: Sequence[str] = FORMATS,
     force: bool = False,
+    counts: Counts | None = None,
 ) -> list[Path]:
     """Write every chart that the file has figures for as `<stem>-<chart>.<format>`; the paths written.
 
-    UsageError, before anything is written, if a file exists and `force` is not given, or none can be drawn.
+    With `counts` also that of operation counts. UsageError, before anything is written, if a file exists
+    and `force` is not given, or none can be drawn.
     """
+    figures = _drawn(results, filters, counts)
+    paths = {Path(directory) / f"{stem}-{name}.{kind}": name for name in figures for kind in formats}
+    for path in paths:
+        if path.exists() and not force:
+            raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+    return [save(figures[name], path, force) for path, name in paths.items()]
+
+
+def _drawn(results: Results, filters: Filters | None, counts: Counts | None) -> dict[str, Figure]:
+    """The charts by name that the file allows."""
+    wanted = dict(CHARTS)
+    if counts is not None:
+        wanted["counts"] = lambda results, filters: counts_chart(results, counts, filters)
     figures: dict[str, Figure] = {}
     reasons = []
-    for name, draw in CHARTS.items():
+    for name, draw in wanted.items():
         try:
             figures[name] = draw(results, filters)
         except UsageError as error:
             reasons.append(str(error))
     if not figures:
         raise UsageError(reasons[0])
-    paths = {Path(directory) / f"{stem}-{name}.{kind}": name for name in figures for kind in formats}
-    for path in paths:
-        if path.exists() and not force:
-            raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
-    return [save(figures[name], path, force) for path, name in paths.items()]
+    return figures

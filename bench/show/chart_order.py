@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -28,6 +29,7 @@ from bench.show.report import selected
 from bench.show.rows import Row, Subject, rows_of, subjects
 from bench.show.table import interval, percent
 
+TITLE = 42  # characters of a panel's title on a line
 Sections = dict[Subject, list[Row]]
 
 
@@ -47,14 +49,15 @@ def ratio_chart(results: Results, filters: Filters | None = None) -> Figure:
         found = controls(samples)
         variants = [subject.variant for subject in sections]
         for panel, members in zip(axes, families.values()):
-            _ratio_panel(panel, members, found, variants)
+            ratio_panel(panel, members, found, variants)
         legend(figure, axes)
     return figure
 
 
-def _ratio_panel(
+def ratio_panel(
     axes: Axes, members: Sections, found: Mapping[Case, Controls], variants: Sequence[str]
 ) -> None:
+    """Batched over per-page of the sections, with the band of their A/A controls."""
     said = _order_0(next(iter(members.values()))) if len(members) == 1 else ""
     axes.set_title(f"{next(iter(members)).name}{said}")
     folio_axis(axes, sorted({row.order for rows in members.values() for row in rows}))
@@ -104,10 +107,10 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
 def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[int], label: str) -> None:
     """Points over orders; hollow where the batched path is the per-page code."""
     x, solid = sorted(points), [order for order in sorted(points) if order not in same]
-    axes.plot(x, [points[order] for order in x], style.line, color=style.color, zorder=3)
+    axes.plot(x, [points[order] for order in x], linestyle=style.line, color=style.color, zorder=3)
     y = [points[order] for order in solid]
     axes.plot(solid, y, style.marker, color=style.color, markersize=4, clip_on=False, zorder=4)
-    axes.plot([], [], style.line, marker=style.marker, color=style.color, markersize=4, label=label)
+    axes.plot([], [], linestyle=style.line, marker=style.marker, color=style.color, markersize=4, label=label)
     if same:
         y = [points[order] for order in same]
         axes.plot(same, y, style.marker, markersize=6.5, mfc="none", mec=style.color, mew=1.2, zorder=4)
@@ -129,8 +132,8 @@ def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}, 95 % interval")
         for panel, (subject, cases) in zip(axes, by_subject.items()):
-            panel.set_title(f"{subject.name}, {subject.variant}" if several else subject.name)
-            _cost_panel(panel, samples, cases)
+            panel.set_title(textwrap.fill(subject.title if several else subject.name, TITLE))
+            cost_panel(panel, samples, cases)
         legend(figure, axes)
     return figure
 
@@ -140,7 +143,8 @@ def _in(by_subject: Mapping[Subject, object]) -> str:
     return f" in {variants[0]}" if len(variants) == 1 else ""
 
 
-def _cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
+def cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
+    """What a page costs on each path of one call and variant."""
     by_path: dict[str, dict[int, Summary]] = {}
     for case in cases:
         by_path.setdefault(case.get("path"), {})[case.order] = samples.summary(case)

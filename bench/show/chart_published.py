@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import GREY, SETTINGS, folio_axis, legend, panels, style_of_variant
-from bench.show.published import Published, published
+from bench.show.published import SAME_AS, Published, load
 from bench.show.rows import is_plain, rank
 
 MEMORY = "1GiB"
@@ -28,11 +28,11 @@ def published_chart(results: Results, filters: Filters | None = None) -> Figure:
     ours = {op: _ratios(samples, op, filters) for op in STATES}
     if not all(ours.values()):
         raise UsageError(f"fork and zap were not both measured at memory={MEMORY} with path=pte,ptes")
-    theirs = published()
+    theirs = load()
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(STATES), f"batched / per-page at {MEMORY}: the model, and as published")
         for panel, (op, ratios) in zip(axes, ours.items()):
-            _panel(panel, op, ratios, [row for row in theirs if row.op == op])
+            _panel(panel, op, ratios, [row for row in theirs if _is_same(row, op)])
         legend(figure, axes)
     return figure
 
@@ -54,6 +54,12 @@ def _is_one(case: Case, op: str) -> bool:
     return known and is_plain(case) and case.meaning("kind") == "anon"
 
 
+def _is_same(row: Published, op: str) -> bool:
+    """Posted with both times, of one operation over the same memory."""
+    known = row.operation == SAME_AS.get(op, op) and row.memory == MEMORY
+    return known and row.ratio is not None
+
+
 def _panel(axes: Axes, op: str, ours: Mapping[str, Mapping[int, float]], theirs: list[Published]) -> None:
     axes.set_title({"fork": "fork", "zap": "munmap, last mapper"}[op])
     folio_axis(axes, sorted({row.order for row in theirs} | {o for line in ours.values() for o in line}))
@@ -61,9 +67,17 @@ def _panel(axes: Axes, op: str, ours: Mapping[str, Mapping[int, float]], theirs:
     for variant, line in ours.items():
         style, at = style_of_variant(variant, list(ours)), sorted(line)
         ratios = [line[order] for order in at]
-        axes.plot(at, ratios, style.line, marker=style.marker, color=style.color, markersize=4, label=variant)
+        axes.plot(
+            at,
+            ratios,
+            linestyle=style.line,
+            marker=style.marker,
+            color=style.color,
+            markersize=4,
+            label=variant,
+        )
     label = f"published, {theirs[0].machine}" if theirs else "published"
     at = [row.order for row in theirs]
-    axes.plot(at, [row.ratio for row in theirs], "-", marker="*", color=GREY, linewidth=2, label=label)
+    axes.plot(at, [row.ratio or 0 for row in theirs], "-", marker="*", color=GREY, linewidth=2, label=label)
     axes.set_ylim(0, 1.15)
     axes.set_ylabel("ratio")

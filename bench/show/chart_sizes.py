@@ -99,8 +99,9 @@ def _draw(
         cases = [line[values[x]] for x in at]
         points = [figure_of(case, samples.summary(case).value) for case in cases]
         axes.plot(
-            at, points, style.line, marker=style.marker, color=style.color, markersize=4, label=style.label
-        )
+            at, points, linestyle=style.line, marker=style.marker, color=style.color, markersize=4,
+            label=style.label,
+        )  # fmt: skip
         known = [(x, case, samples.summary(case).interval) for x, case in zip(at, cases)]
         bounds = [(x, case, found) for x, case, found in known if found]
         low = [figure_of(case, found.low) for _, case, found in bounds]

@@ -41,13 +41,16 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
+Line = str | tuple[int, tuple[float, ...]]  # dashes, as matplotlib knows them
+
+
 @dataclass(frozen=True)
 class Style:
     """How one arm is drawn, in every chart."""
 
     color: str
     marker: str
-    line: str
+    line: Line
     label: str
 
 
@@ -59,7 +62,11 @@ PATHS = {
     "scan-first": Style(WINE, "X", ":", "scan first (contpte v3)"),
 }
 _GENERATION_COLORS = (BLACK, ORANGE, SKY, GREEN, PURPLE, BLUE, VERMILION)
-_MARKERS, _LINES = "vP<>XsoD^*h8", ("-", "--", "-.", ":")
+_MARKERS = "vP<>XsoD^*h8"
+# One for each generation, so that two that meet in a monochrome print differ.
+_LINES: tuple[Line, ...] = (
+    "-", "--", "-.", ":", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (2, 1.2)), (0, (7, 1, 1, 1, 1, 1)),
+)  # fmt: skip
 
 
 def style_of_path(path: str) -> Style:
@@ -76,13 +83,19 @@ def style_of_variant(variant: str, others: Sequence[str] = ()) -> Style:
     return Style(color, _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)], variant)
 
 
+def canvas(width: float, height: float, title: str) -> Figure:
+    """An empty figure of that many inches, with a title that fits."""
+    figure = Figure((width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS * width)), fontsize=10)
+    return figure
+
+
 def panels(count: int, title: str, height: float = PANEL[1]) -> tuple[Figure, list[Axes]]:
     """A figure with `count` axes in a grid with few gaps, room for a legend below."""
     columns = min(count, COLUMNS if -count % COLUMNS <= -count % (COLUMNS - 1) else COLUMNS - 1)
     rows = math.ceil(count / columns)
-    figure = Figure((max(PANEL[0] * columns, 5.0), height * rows + 0.9), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS * figure.get_figwidth())), fontsize=10)
+    figure = canvas(max(PANEL[0] * columns, 5.0), height * rows + 0.9, title)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes = list(grid.flat)
     for unused in axes[count:]:

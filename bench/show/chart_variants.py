@@ -38,7 +38,7 @@ def variants_chart(results: Results, filters: Filters | None = None, order: int 
         figure, axes = panels(len(families), title, height)
         for panel, (family, cases) in zip(axes, families.items()):
             panel.set_title(family)
-            _panel(panel, samples, cases, variants)
+            variants_panel(panel, samples, cases, variants)
         legend(figure, axes)
     return figure
 
@@ -50,7 +50,8 @@ def _families(cases: Sequence[Case]) -> dict[str, list[Case]]:
     return found
 
 
-def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequence[str]) -> None:
+def variants_panel(axes: Axes, samples: Samples, cases: Sequence[Case], variants: Sequence[str]) -> None:
+    """The variants' costs of one call, a row a variant."""
     paths = sorted({case.get("path") for case in cases})
     for case in cases:
         offset = APART * (paths.index(case.get("path")) - (len(paths) - 1) / 2)

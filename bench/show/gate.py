@@ -82,11 +82,11 @@ def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:
         base = variant_of(item.pair.base) if item.pair.about == BASE else ""
         topic = Topic(item.pair.case.order > 0, variant_of(item.pair.case), base)
         found.setdefault(topic, []).append(item)
-    return dict(sorted(found.items(), key=lambda pair: (pair[0].large, min(map(_badness, pair[1]))[0])))
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].large, min(map(badness, pair[1]))[0])))
 
 
 def _table(topic: Topic, items: Sequence[Judged], every: bool, how: str = "") -> Table:
-    ordered = sorted(items, key=_badness)
+    ordered = sorted(items, key=badness)
     kept = [item for n, item in enumerate(ordered) if every or n < FEWEST or item.verdict not in FINE]
     header = ("call", *(["size"] if topic.large else []), "change", "95 % interval", "verdict")
     rows = tuple(_row(topic, item) for item in kept)
@@ -107,12 +107,13 @@ def _margin_notes(items: Sequence[Judged]) -> list[str]:
             special.setdefault(item.margin.reason, []).append(item)
     return [
         f"margin {margin_words(max(item.margin.value for item in found))} at most, {reason}: "
-        + _few([_short(item) for item in found])
+        + _few([short_name(item) for item in found])
         for reason, found in special.items()
     ]
 
 
-def _badness(item: Judged) -> tuple[int, float]:
+def badness(item: Judged) -> tuple[int, float]:
+    """Sort key: the worst verdict first, in it what is nearest to the margin."""
     return item.verdict.severity, item.margin.value - (item.comparison.change if item.comparison else 0)
 
 
@@ -160,7 +161,7 @@ def _fitted(table: Table) -> Table:
 def _notes(ruling: Ruling | CountRuling) -> list[str]:
     if isinstance(ruling, CountRuling):
         return _count_notes(ruling)
-    bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=_badness)
+    bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=badness)
     red = [item for item in bad if item.verdict == Verdict.REGRESSED]
     named = [f"! REGRESSED {_filters_of(item)}: {said_of(item)}" for item in red[:MOST_NAMED]]
     if len(red) > MOST_NAMED:
@@ -186,7 +187,7 @@ def _reasons(items: Iterable[Judged]) -> list[str]:
     for item in items:
         for note in item.notes:
             detail = f" ({note.detail})" if note.detail else ""
-            concerned.setdefault((item.verdict, _worded(item, note)), []).append(_short(item) + detail)
+            concerned.setdefault((item.verdict, _worded(item, note)), []).append(short_name(item) + detail)
     return [f"! {verdict}, {text}: {_few(names)}" for (verdict, text), names in concerned.items()]
 
 
@@ -195,7 +196,8 @@ def _worded(item: Judged, note: Note) -> str:
     return note.text if note.word == item.verdict else f"{note.word}: {note.text}"
 
 
-def _short(item: Judged) -> str:
+def short_name(item: Judged) -> str:
+    """Variant, call and size in a few words."""
     case = item.pair.case
     words = [variant_of(case), call_of(case, item.pair.about == BASE), size(case.order)]
     return " ".join(filter(None, words))

@@ -42,27 +42,28 @@ class Section:
 
 def render_text(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """The report in ASCII; UsageError if the filters select nothing."""
-    samples, sections = _sections(results, filters)
-    lines = [wrap(line) for line in (*_summary(sections), *_unpaired(results))]
-    tables = [table.text() for table in _tables(samples, sections, extra)]
-    failed = [wrap(line) for line in _failed(results)]
-    return _joined(["\n".join(lines) + "\n", *tables, *failed])
+    samples, sections = sections_of(results, filters)
+    lines = [wrap(line) for line in (*order_0_lines(sections), *unpaired(results))]
+    tables = [table.text() for table in tables_of(samples, sections, extra)]
+    lacking = [wrap(line) for line in failed(results)]
+    return _joined(["\n".join(lines) + "\n", *tables, *lacking])
 
 
 def render_markdown(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """The report in GitHub markdown; UsageError if the filters select nothing."""
-    samples, sections = _sections(results, filters)
-    lines = [f"- {line}" for line in (*_summary(sections), *_unpaired(results))]
-    tables = [table.markdown() for table in _tables(samples, sections, extra)]
-    failed = [f"- {line}" for line in _failed(results)]
-    return _joined(["\n".join(lines) + "\n", *tables, *failed])
+    samples, sections = sections_of(results, filters)
+    lines = [f"- {line}" for line in (*order_0_lines(sections), *unpaired(results))]
+    tables = [table.markdown() for table in tables_of(samples, sections, extra)]
+    lacking = [f"- {line}" for line in failed(results)]
+    return _joined(["\n".join(lines) + "\n", *tables, *lacking])
 
 
 def _joined(parts: Sequence[str]) -> str:
     return "\n".join(parts).strip() + "\n"
 
 
-def _sections(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:
+def sections_of(results: Results, filters: Filters | None) -> tuple[Samples, list[Section]]:
+    """All samples, and the tables that the filters ask for."""
     samples = Samples(results)
     by_subject = subjects(selected(results, filters))
     return samples, [
@@ -89,7 +90,8 @@ def selected(results: Results, filters: Filters | None, paths_named: bool = Fals
     return [case for case in chosen if variant_of(case) in wanted]
 
 
-def _tables(samples: Samples, sections: Sequence[Section], extra: Sequence[Column]) -> list[Table]:
+def tables_of(samples: Samples, sections: Sequence[Section], extra: Sequence[Column] = ()) -> list[Table]:
+    """A table a section, with its footnotes."""
     found, figures = controls(samples), Figures(samples)
     tables = []
     for section in sections:
@@ -151,7 +153,7 @@ def _change(row: Row) -> tuple[str, str]:
     return (percent(found.change), interval(found.change_interval)) if found else (NONE, NONE)
 
 
-def _summary(sections: Sequence[Section]) -> list[str]:
+def order_0_lines(sections: Sequence[Section]) -> list[str]:
     """What happened to order-0 folios, over all calls, for each variant shown."""
     lines = []
     for variant in dict.fromkeys(section.subject.variant for section in sections):
@@ -176,12 +178,14 @@ def _range(variant: str, base: str, changes: Sequence[tuple[float, str]]) -> str
     )
 
 
-def _unpaired(results: Results) -> list[str]:
+def unpaired(results: Results) -> list[str]:
+    """What to know about a file whose cases were not interleaved."""
     said = "Unpaired file: cases were measured one after the other; small differences may be drift."
     return [said] if results.unpaired else []
 
 
-def _failed(results: Results) -> list[str]:
+def failed(results: Results) -> list[str]:
+    """Cases without figures, and why."""
     listed = [f"failed: {name}: {reason}" for name, reason in list(results.failed.items())[:MOST_FAILED]]
     more = len(results.failed) - MOST_FAILED
     return [*listed, f"failed: {more} more cases"] if more > 0 else listed

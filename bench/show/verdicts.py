@@ -11,7 +11,11 @@ from bench.show.table import NONE
 
 def verdict_column(results: Results) -> Column:
     """Verdicts by this tree's policy, judged over the whole file; BenchError where the gate gives none."""
-    ruling = gate.judge(results, policy.load())
+    return column_of(gate.judge(results, policy.load()))
+
+
+def column_of(ruling: gate.Ruling) -> Column:
+    """The verdicts of a ruling."""
     verdicts = {(item.pair.case, item.pair.base): str(item.verdict) for item in ruling.judged}
 
     def cell(row: Row) -> str:

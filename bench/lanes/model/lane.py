@@ -21,6 +21,7 @@ from kernels.variants import VariantFile
 SESSION = "bench.lanes.model.session"
 Extra = Mapping[str, Path]
 EMPTY = "_empty"
+DESCRIBED = ("name", "", "base", "said")  # what stands in a line about a variant
 PACE = Pace()  # two workers at once were found not to disturb each other
 
 

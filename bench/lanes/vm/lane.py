@@ -20,6 +20,7 @@ from bench.measure.plan import Arm, Block, Pace, Plan
 
 SESSION = "bench.lanes.vm.session"
 AT_ONCE = 2  # guests
+DESCRIBED = ("name", "machine", "release", "file")  # what stands in a line about a kernel
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
 

@@ -1,0 +1,139 @@
+"""Tables for mails: three styles, at most 72 columns, with where they come from and how to repeat them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.case import Case, Filters
+from bench.errors import UsageError
+from bench.results import Results, save
+from bench.show.mail import STYLES, render_mail
+from bench.show.published import COLUMNS, DEFAULT, load, published_tables
+from bench.show.report_json import render
+from bench.show.table import WIDTH
+from tests import synthetic
+from tests.conftest import Cli
+
+Golden = Callable[[str, str], None]
+AGAIN = "rmapbench report run.json.gz remove add_new_anon --style {}"
+MACHINE: dict[str, Any] = {
+    "cpu_model_name": "Imaginary(R) CPU 4210", "cpu_count": 8, "virtual_machine": "yes",
+    "kernel_release": "6.12.0-rc1", "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    "command": "rmapbench run remove add_new_anon order=0,2,4,9 variant=v6.12,v6.15 -o run.json.gz",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured() -> Results:
+    return synthetic.results(orders=(0, 2, 4, 9), **MACHINE)
+
+
+def forks(**metadata: Any) -> Results:
+    """A file of the live lane: what try_dup_anon costs, as forks."""
+    found = synthetic.results([("try_dup_anon", "anon", "exclusive")], ["v6.15"], (0, 2, 9), **metadata)
+    runs = {
+        Case.of("live", "fork", path=case.get("path"), order=case.order, memory="1GiB"): runs
+        for case, runs in found.runs.items()
+        if case.get("variant") == "v6.15" and not case.get("control")
+    }
+    return Results(runs, {**found.metadata, "lane": "live"}, {})
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_mail_in_each_style(measured: Results, style: str, golden: Golden) -> None:
+    """Headline, tables, machine, controls and the commands."""
+    filters = Filters.parse(["remove", "add_new_anon"])
+    golden(f"mail-{style}.txt", render_mail(measured, style, AGAIN.format(style), filters))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_mail_is_plain_and_narrow(style: str) -> None:
+    """ASCII of at most 72 columns, whatever the names of machine, variant and file are."""
+    variant = "mine-" + "x" * 30
+    odd = synthetic.results(
+        synthetic.FAMILIES, ["v6.12", "v6.15-no-page-mapcount", variant], (0, 4, 9), processes=5, rounds=9,
+        cpu_model_name="Prozessor für Größeres " * 4, command="rmapbench run -o 'a b.json' " + "x=1 " * 50,
+    )  # fmt: skip
+    text = render_mail(odd, style, f"rmapbench report {'y' * 40} --style {style}")
+    assert text.isascii()
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    assert "-0.0%" not in text
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_commands_of_a_mail_can_be_pasted(measured: Results, style: str) -> None:
+    """Continued lines join to the command that measured, with its seed, and the one that shows."""
+    text = render_mail(measured, style, AGAIN.format(style))
+    joined = re.sub(r" \\\n +", " ", text.partition("Reproduce-with:\n")[2]).splitlines()
+    assert joined == [f"  {MACHINE['command']} --seed 1", f"  {AGAIN.format(style)}"]
+
+
+def test_a_file_that_tells_nothing_of_its_machine_makes_a_mail_too() -> None:
+    """One process, no controls, no metadata."""
+    found = forks()
+    found.metadata = {}
+    text = render_mail(found, "mail", "")
+    assert "Tested-on: unknown machine" in text and "no A/A control, no positive control" in text
+
+
+def test_counted_instructions_are_called_so() -> None:
+    """In titles and metrics."""
+    found = forks(figure="instructions")
+    assert "instructions a page" in render_mail(found, "mail", "")
+    assert "64K" not in render_mail(found, "lkp", "") and "4K.instructions_a_page" in render_mail(
+        found, "lkp", ""
+    )
+
+
+def test_published_figures_stand_beside_ours(golden: Golden) -> None:
+    """Same operation and size; each line says that it is another machine's, and where it was posted."""
+    golden("published.txt", "\n".join(table.text() for table in published_tables(forks())))
+
+
+def test_published_figures_are_refused_where_there_are_none(measured: Results) -> None:
+    """Of single calls nobody published any."""
+    with pytest.raises(UsageError, match=r"nothing was published of what this file holds.*fork"):
+        published_tables(measured)
+
+
+def test_every_published_figure_has_a_source() -> None:
+    """A message's id, a date, a machine, and a change as it was posted."""
+    assert DEFAULT.read_text().splitlines()[0] == ",".join(COLUMNS)
+    figures = load()
+    assert len(figures) > 100
+    for figure in figures:
+        assert 0 <= figure.order <= 9 and figure.change.endswith(("%", "faster"))
+        assert re.search(r"20\d\d-\d\d-\d\d, <[\w.-]+@[\w.-]+>$", figure.source[1]), figure
+
+
+@pytest.mark.parametrize("text", ["", "operation\nfork\n", "\0", f"{','.join(COLUMNS)}\nfork,x\n"])
+def test_a_broken_file_of_published_figures_is_refused(text: str, tmp_path: Path) -> None:
+    """By name, with the columns it should have."""
+    path = tmp_path / "published.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"published\.csv: is not such a file"):
+        load(path)
+
+
+def test_the_report_as_json(measured: Results, golden: Golden) -> None:
+    """Every figure of a row, with its controls."""
+    golden("report.json", render(measured, Filters.parse(["remove", "order=0,9"])))
+
+
+def test_styles_from_the_command_line(cli: Cli) -> None:
+    """Options stand anywhere among the filters; what excludes each other is refused."""
+    save(forks(), cli.cwd / "run.json")
+    assert "Tested-on:" in cli("report", "run.json", "--style", "mail", "fork").out
+    assert "published [1]" in cli("report", "run.json", "--published", "fork", "order=0").out
+    assert cli("report", "run.json", "--json").out.startswith("{")
+    for wrong in (
+        ["--style", "mail", "--json"],
+        ["--json", "--published"],
+        ["--row", "order", "--style", "lkp"],
+    ):
+        assert cli("report", "run.json", *wrong).code == 2

@@ -14,7 +14,8 @@ FAMILY = [("remove", "anon", "last"), ("dup_file", "file", "shared")]
 REMOVE = Case.of("call", "remove", kind="anon", state="last", variant="v6.15", path="pte", order=0)
 
 ZERO = (
-    "locked_used", "locked_unused", "fences", "loads", "stores", "lines", "statistics", "deferred_split", "tlb"
+    "locked_used", "locked_unused", "fences", "loads", "stores", "lines", "statistics", "deferred_split",
+    "tlb",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ SESSION = "bench.lanes.model.session"
 Extra = Mapping[str, Path]
 EMPTY = "_empty"
 PACE = Pace()  # two workers at once were found not to disturb each other
+UNASKED = Filters(("call",))  # what `run` measures where no filter is given
 
 
 def found(extra: Extra) -> dict[str, VariantFile]:

@@ -82,7 +82,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the command line selects: bare words name operations, `key=a,b` the values of a key."""
+    """What the command line selects: bare words name operations or levels, `key=a,b` the values of a key."""
 
     ops: tuple[str, ...] = ()
     keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -111,7 +111,7 @@ class Filters:
 
     def match(self, case: Case) -> bool:
         """Is the case among those selected?"""
-        if self.ops and case.op not in self.ops:
+        if self.ops and not {case.op, case.level} & set(self.ops):
             return False
         return all(case.meaning(key) in values for key, values in self.keys)
 
@@ -128,7 +128,7 @@ class Filters:
         return [*self.ops, *(f"{key}={','.join(values)}" for key, values in self.keys)]
 
     def _check_words(self, cases: list[Case]) -> None:
-        ops = sorted({case.op for case in cases})
+        ops = [*sorted({case.op for case in cases}), *sorted({case.level for case in cases})]
         for op in self.ops:
             if op not in ops:
                 raise one_of("operation", op, ops)

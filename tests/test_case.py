@@ -67,13 +67,24 @@ def test_filters_select_by_operation_and_by_lists_of_values() -> None:
     assert [case.order for case in chosen] == [0, 4]
 
 
+def test_a_level_is_a_filter_too() -> None:
+    """All calls, or all scenarios, without their names."""
+    cases = [
+        Case.parse("call/remove/order=0"),
+        Case.parse("scenario/fork/order=0"),
+        Case.parse("call/dup_file"),
+    ]
+    assert Filters.parse(["call"]).select(cases) == [cases[0], cases[2]]
+    assert Filters.parse(["scenario", "dup_file"]).select(cases) == cases[1:]
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("colour=red", "unknown filter key 'colour'; valid: kind, state"),
         ("order=7", "unknown order '7'; valid: 0, 4, 10"),
         ("variant=v6.99", "unknown variant 'v6.99'; valid: v6.12"),
-        ("unmap", "unknown operation 'unmap'; valid: remove"),
+        ("unmap", "unknown operation 'unmap'; valid: remove, call"),
     ],
 )
 def test_an_unknown_word_is_refused_with_the_valid_ones(word: str, message: str) -> None:

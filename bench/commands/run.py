@@ -108,7 +108,8 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
     module, filters = lane(args.lane), options.filters(args)
     extra = extra_of(module, args)
     if chosen is None:
-        chosen = main_cases(module, extra) if args.main else filters.select(module.cases(extra, filters))
+        asked = filters or module.UNASKED
+        chosen = main_cases(module, extra) if args.main else asked.select(module.cases(extra, filters))
     chosen = list(chosen)
     if args.output:
         results.check_writable(args.output, args.force)

@@ -20,6 +20,7 @@ SESSION = "bench.lanes.live.session"
 # A value takes seconds, because its memory is filled first; one worker, because it takes the memory and the
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
 PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
+UNASKED = ALL  # what `run` measures where no filter is given
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
 

@@ -23,6 +23,7 @@ Extra = Mapping[str, Path]
 EMPTY = "_empty"
 DESCRIBED = ("name", "", "base", "said")  # what stands in a line about a variant
 PACE = Pace()  # two workers at once were found not to disturb each other
+UNASKED = Filters(("call",))  # what `run` measures where no filter is given
 
 
 def found(extra: Extra) -> dict[str, VariantFile]:

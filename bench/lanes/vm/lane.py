@@ -33,6 +33,9 @@ class Guests:
     controls: bool = True
 
 
+UNASKED = ALL  # what `run` measures where no filter is given
+
+
 def extra(args: argparse.Namespace) -> Guests:
     """The guests that the arguments ask for."""
     if args.variant:

@@ -59,12 +59,16 @@ def _completer(action: argparse.Action) -> object:
 
 
 def complete_filter(prefix: str, **_: object) -> list[str]:
-    """Calls, `key=`, or the values of a key; of several values the last one is completed."""
+    """Calls, levels, `key=`, or the values of a key; of several values the last one is completed."""
     key, equals, values = prefix.partition("=")
     cases = _cases()
     if not equals:
         keys = [f"{key}=" for key in KEYS if any(case.meaning(key) for case in cases)]
-        return [word for word in [*sorted({case.op for case in cases}), *keys] if word.startswith(prefix)]
+        return [
+            word
+            for word in [*sorted({w for case in cases for w in (case.op, case.level)}), *keys]
+            if word.startswith(prefix)
+        ]
     before, comma, _last = values.rpartition(",")
     valid = sorted({case.meaning(key) for case in cases if key in KEYS} - {""}, key=natural)
     given = before.split(",") if before else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 from pathlib import Path
@@ -169,6 +170,16 @@ def test_list_names_every_variant(cli: Cli) -> None:
     text = cli("list", "--variants").out
     for name in ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount"):
         assert f"{name} " in text
+
+
+def test_list_as_json_has_names_and_keys(cli: Cli) -> None:
+    """Of cases and of variants."""
+    words = ("list", "remove", "order=4", "kind=file", "state=last", "path=ptes", "variant=v6.12", "--json")
+    (case,) = json.loads(cli(*words).out)
+    assert (case["level"], case["operation"], case["order"]) == ("call", "remove", "4")
+    assert case["name"].startswith("call/remove/kind=file/")
+    bases = {found["name"]: found["base"] for found in json.loads(cli("list", "--variants", "--json").out)}
+    assert bases["v6.12"] == "v6.10" and bases["v6.7"] == "-"
 
 
 def test_nothing_is_written_beside_what_was_asked_for(cli: Cli) -> None:

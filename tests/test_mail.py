@@ -95,6 +95,25 @@ def test_published_figures_stand_beside_ours(golden: Golden) -> None:
     golden("published.txt", "\n".join(table.text() for table in published_tables(forks())))
 
 
+def zaps(state: str) -> Results:
+    """The same figures as a file of zap scenarios."""
+    found = forks()
+    keys = {"state": state, "variant": "v6.15"}
+    runs = {
+        Case.of("scenario", "zap", **keys, path=case.get("path"), order=case.order): runs
+        for case, runs in found.runs.items()
+    }
+    return Results(runs, found.metadata, {})
+
+
+def test_published_figures_stand_beside_scenarios_of_one_process() -> None:
+    """Nobody published what other states take."""
+    (table,) = published_tables(zaps("munmap-last"))
+    assert "20240214204435" in table.text()
+    with pytest.raises(UsageError, match="nothing was published"):
+        published_tables(zaps("munmap-shared"))
+
+
 def test_published_figures_are_refused_where_there_are_none(measured: Results) -> None:
     """Of single calls nobody published any."""
     with pytest.raises(UsageError, match=r"nothing was published of what this file holds.*fork"):
@@ -131,9 +150,11 @@ def test_styles_from_the_command_line(cli: Cli) -> None:
     assert "Tested-on:" in cli("report", "run.json", "--style", "mail", "fork").out
     assert "published [1]" in cli("report", "run.json", "--published", "fork", "order=0").out
     assert cli("report", "run.json", "--json").out.startswith("{")
+    assert "vs pte" in cli("report", "run.json", "--base", "path=pte").out
     for wrong in (
         ["--style", "mail", "--json"],
         ["--json", "--published"],
         ["--row", "order", "--style", "lkp"],
+        ["--base", "path=pte", "--json"],
     ):
         assert cli("report", "run.json", *wrong).code == 2

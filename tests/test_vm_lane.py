@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.lanes.vm import image, lane, qemu
 from bench.lanes.vm.operations import larger
+from tests.conftest import Cli
 from tests.vm import bzimage
 
 
@@ -24,6 +26,20 @@ def test_a_kernel_is_named_by_its_release_or_as_told(tmp_path: Path) -> None:
     """Without NAME= the key is what the image says of itself."""
     path = bzimage(tmp_path / "bzImage")
     assert list(guests(str(path), f"mine={path}").images) == ["6.12.1-test", "mine"]
+
+
+def test_kernels_are_listed_for_programs_too(cli: Cli) -> None:
+    """With the words that a line about a kernel has; of cases without the remark below them."""
+    bzimage(cli.cwd / "bzImage")
+    words = ("list", "--lane", "vm", "--kernel", "mine=bzImage", "--json")
+    (told,) = json.loads(cli(*words, "--variants").out)
+    assert told == {
+        "name": "mine",
+        "machine": "x86_64",
+        "release": "6.12.1-test",
+        "file": str(cli.cwd / "bzImage"),
+    }
+    assert {case["kernel"] for case in json.loads(cli(*words, "fork").out)} == {"mine"}
 
 
 def test_a_path_with_blanks_quotes_and_an_equals_sign_is_a_path(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ IMPORTERS = {
     "kernels": ("kernels", "bench.lanes.model"),
     "pyperf": ("bench.measure", "bench.results"),
     "matplotlib": ("bench.show.chart",),
-    "scipy.special": ("bench.judge.stats",),
+    "scipy.special": ("bench.judge.stats", "bench.judge.estimate"),
     "scipy.stats": ("bench.judge.stats_rank",),  # takes 0.9 s to import: inside functions only
     "rich": ("bench",),
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from bench import results
 from bench.case import Case
+from bench.judge.counts import COUNTED
 from bench.results import ProcessRun, Results
 from tests import synthetic
 from tests.conftest import Cli, Outcome
@@ -13,10 +14,7 @@ from tests.conftest import Cli, Outcome
 FAMILY = [("remove", "anon", "last"), ("dup_file", "file", "shared")]
 REMOVE = Case.of("call", "remove", kind="anon", state="last", variant="v6.15", path="pte", order=0)
 
-ZERO = (
-    "locked_used", "locked_unused", "fences", "loads", "stores", "lines", "statistics", "deferred_split",
-    "tlb",
-)  # fmt: skip
+ZERO = tuple(COUNTED)
 
 
 def slower(found: Results, case: Case, factor: float) -> Results:

@@ -179,6 +179,8 @@ def test_without_a_file_it_measures_first(cli: Cli) -> None:
     words = ("remove", "order=0", "kind=file", "state=last", "--variant", "mine=mine.py")
     outcome = cli("gate", *words, "--processes", "6", "--budget", "100", "--quiet", "-o", "out.json")
     assert outcome.code in (0, 3, 6), outcome.err  # what a busy machine says is not tested
+    if "could never fire" in outcome.err:
+        pytest.skip("the machine is too busy for five quiet processes")
     assert "order 0: mine against v6.12" in outcome.out and "wrote out.json" in outcome.out
     measured = results.load(cli.cwd / "out.json")
     assert {case.get("variant") for case in measured.runs} == {"mine", "v6.12", "_empty", ""}

@@ -116,7 +116,7 @@ def test_pyperfs_words_are_understood() -> None:
 def test_one_gate_is_tried_and_recorded(cli: Cli) -> None:
     """Small: one call, an equal copy and one 50 % slower; --same 0 --slower 0 prints what is there."""
     words = ("remove", "kind=anon", "state=last", "-o", "r.jsonl", "--quiet")
-    outcome = cli("try-gate", *words, "--same", "1", "--slower", "1", "--size", "50")
+    outcome = cli("try-gate", *words, "--same", "1", "--slower", "1", "--size", "50", "--budget", "20")
     assert outcome.code == 0, outcome.err
     record = Record(cli.cwd / "r.jsonl")
     assert [trial.target for trial in record.trials] == [SAME, "remove"]

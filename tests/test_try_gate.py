@@ -112,7 +112,7 @@ def test_pyperfs_words_are_understood() -> None:
     assert SLOWER.findall(said) == [CASE]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_gate_is_tried_and_recorded(cli: Cli) -> None:
     """Small: one call, an equal copy and one 50 % slower; --same 0 --slower 0 prints what is there."""
     words = ("remove", "kind=anon", "state=last", "-o", "r.jsonl", "--quiet")

@@ -94,6 +94,9 @@ def shows(broken: Broken, race: Any) -> bool:
     return same and race.beside_flags == (broken.counter == FLAGS)
 
 
+KEPT: list[Any] = []  # a thread that waits for a lock for ever goes on reading the memory of its contest
+
+
 def caught(name: str, cache: Path) -> str:
     """What the check says of a primitive that is not atomic, empty if it says nothing."""
     from kernels.checking import threads
@@ -103,6 +106,7 @@ def caught(name: str, cache: Path) -> str:
     broken, threads.PATIENCE = BROKEN[name], 2  # a lock that is not atomic may stay taken for ever
     variant = Variant(discover()[broken.variant])
     contests = [threads.Contest(variant, race) for race in threads.races(variant) if shows(broken, race)]
+    KEPT.extend(contests)
     try:
         for _ in range(TRIES):
             with alone(cache):

@@ -190,5 +190,5 @@ def _show(measured: results.Results, target: Target) -> None:
     if target.charts is not None:
         from bench.show import chart
 
-        written += chart.draw_all(measured, target.charts, "chart")
+        written += chart.draw_all(measured, target.charts, "chart", charts=chart.AT_ONCE)
     print("\n".join(f"wrote {path}" for path in written))

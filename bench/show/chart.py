@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -31,6 +31,8 @@ CHARTS: dict[str, Chart] = {
     "kernels": kernels_chart,
     "forest": forest_chart,
 }
+# What a run draws by itself; the others take seconds, and `rmapbench chart` draws them from the file.
+AT_ONCE = {name: CHARTS[name] for name in CHARTS if name not in ("variants", "published", "forest")}
 FORMATS = ("png", "svg")
 
 
@@ -42,13 +44,14 @@ def draw_all(
     formats: Sequence[str] = FORMATS,
     force: bool = False,
     counts: Counts | None = None,
+    charts: Mapping[str, Chart] = CHARTS,
 ) -> list[Path]:
-    """Write every chart that the file has figures for as `<stem>-<chart>.<format>`; the paths written.
+    """Write each of `charts` that the file has figures for, `<stem>-<chart>.<format>`; the paths written.
 
     With `counts` also that of operation counts. UsageError, before anything is written, if a file exists
     and `force` is not given, or none can be drawn.
     """
-    figures = _drawn(results, filters, counts)
+    figures = _drawn(results, filters, counts, charts)
     paths = {Path(directory) / f"{stem}-{name}.{kind}": name for name in figures for kind in formats}
     for path in paths:
         if path.exists() and not force:
@@ -56,9 +59,11 @@ def draw_all(
     return [save(figures[name], path, force) for path, name in paths.items()]
 
 
-def _drawn(results: Results, filters: Filters | None, counts: Counts | None) -> dict[str, Figure]:
+def _drawn(
+    results: Results, filters: Filters | None, counts: Counts | None, charts: Mapping[str, Chart]
+) -> dict[str, Figure]:
     """The charts by name that the file allows."""
-    wanted = dict(CHARTS)
+    wanted = dict(charts)
     if counts is not None:
         wanted["counts"] = lambda results, filters: counts_chart(results, counts, filters)
     figures: dict[str, Figure] = {}

@@ -99,6 +99,23 @@ def test_a_difference_at_one_placement_only_is_layout() -> None:
     assert verdict(found) == Verdict.INCONCLUSIVE
 
 
+def test_a_difference_at_half_of_the_placements_is_layout() -> None:
+    """The other half is as good a witness."""
+    found = placed((1.06, 1.0, 1.06, 1.0))
+    assert words(found) == ["LAYOUT"]
+    assert verdict(found) == Verdict.INCONCLUSIVE
+
+
+def test_one_placement_that_hides_a_difference_is_no_doubt_of_it() -> None:
+    """It is said beside the verdict."""
+    found = placed((1.05, 0.994, 1.023, 1.022), 16)
+    assert words(found) == []
+    judged = next(item for item in gate.judge(found, policy.load()).judged if item.pair == PAIR)
+    assert judged.verdict == Verdict.REGRESSED
+    assert [note.word for note in judged.notes] == ["PLACEMENT"]
+    assert judged.notes[0].detail == "-0.1% +2.6% +2.7% +5.4%"
+
+
 def test_a_difference_at_every_placement_is_the_codes() -> None:
     """It may differ between them; and one placement alone, or one process at each, says nothing."""
     assert words(placed((1.02, 1.025, 1.02, 1.03))) == []

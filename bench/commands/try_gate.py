@@ -213,7 +213,7 @@ class _Trier:
 
     def _cases(self, extra: dict[str, Path], variants: set[str]) -> list[Case]:
         listed = [case for case in self.module.cases(extra) if case.order == 0]
-        chosen = self.filters.select(listed) if self.filters else listed
+        chosen = (self.filters or self.module.UNASKED).select(listed)
         return [case for case in chosen if case.get("variant") in variants]
 
     def _measured(self, extra: dict[str, Path], chosen: list[Case], settings: Settings, most: int) -> Results:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.judge.estimate import Estimate
+from bench.judge.estimate import LEAST_FREEDOM, Estimate
 from bench.judge.pairs import Pair
 from bench.judge.stats import Note, Sample, Samples, paired_logs
 from bench.judge.stats_margin import ALPHA, p_below
@@ -53,33 +52,42 @@ def _differing(word: str, text: str, other: float, logs: dict[int, float], margi
 
 
 def layout(samples: Samples, pair: Pair, margin: float) -> Note | None:
-    """Is the difference beyond the margin at some code placements, and shown to be within it at others?
+    """Is the difference beyond the margin at some code placements, and shown to be within it at as many?
 
     Processes say at which placement they ran in their metadata; files that have one placement say nothing.
+
+    Note: one placement of four that hides a difference is no doubt of it. The estimate is the mean over
+    placements, and a cost of 2.3 % was here -0.6, 2.2, 2.3 and 5.0 % at the four of them.
     """
-    placed = list(_by_placement(samples, pair))
-    if len(placed) < 2:
-        return None
-    estimates = _pooled(placed)
+    estimates = _at_placements(samples, pair)
     within = [p_below(estimate, margin) <= ALPHA for estimate in estimates]
-    if not any(within) or not any(estimate.mean > margin for estimate in estimates):
+    if 2 * sum(within) < len(within) or not any(estimate.mean > margin for estimate in estimates):
         return None
     text = "the difference is there at some placements of the code only"
     return Note("LAYOUT", text, f"{within.count(False)} of {len(within)}")
 
 
-def _pooled(placed: Sequence[Sequence[float]]) -> list[Estimate]:
-    """An estimate a placement, with the spread that processes have within placements."""
-    freedom = sum(len(logs) - 1 for logs in placed)
-    squares = sum(float(np.var(logs)) * len(logs) for logs in placed)
-    deviation = math.sqrt(squares / freedom)
-    return [Estimate(float(np.mean(logs)), deviation / math.sqrt(len(logs)), freedom) for logs in placed]
+def by_placement(samples: Samples, pair: Pair, margin: float) -> Note | None:
+    """What the difference is at each placement, where one of them alone would say something else."""
+    estimates = _at_placements(samples, pair)
+    if not any(p_below(estimate, margin) <= ALPHA for estimate in estimates):
+        return None
+    changes = sorted(math.expm1(estimate.mean) for estimate in estimates)
+    text = "on average over placements of the code, between which it differs"
+    return Note("PLACEMENT", text, " ".join(f"{change:+.1%}" for change in changes))
 
 
-def _by_placement(samples: Samples, pair: Pair) -> Iterator[list[float]]:
-    logs = paired_logs(samples[pair.case], samples[pair.base])
+def _at_placements(samples: Samples, pair: Pair) -> list[Estimate]:
+    """An estimate a placement, by the spread of processes within placements; none if that is unknown."""
     placed: dict[object, list[float]] = {}
-    for run in samples.results.runs[pair.case]:
-        if run.process in logs:
-            placed.setdefault(run.metadata.get("placement"), []).append(logs[run.process])
-    yield from (found for found in placed.values() if len(found) > 1)
+    placements = samples[pair.case].placements
+    for process, log in paired_logs(samples[pair.case], samples[pair.base]).items():
+        placed.setdefault(placements.get(process), []).append(log)
+    freedom = sum(len(logs) - 1 for logs in placed.values())
+    if len(placed) < 2 or freedom < LEAST_FREEDOM:
+        return []
+    squares = sum(float(np.var(logs)) * len(logs) for logs in placed.values())
+    deviation = math.sqrt(squares / freedom)
+    return [
+        Estimate(float(np.mean(logs)), deviation / math.sqrt(len(logs)), freedom) for logs in placed.values()
+    ]

@@ -180,9 +180,11 @@ class _Court:
         return self._explained(judged, item, alpha)
 
     def _explained(self, judged: Judged, item: Evidence, alpha: float) -> Judged:
-        """With distrust, and with what an INCONCLUSIVE is due to."""
+        """With distrust, and with what is to be known of a REGRESSED or an INCONCLUSIVE."""
         if doubt := self._distrust(item.pair):
             return replace(judged, verdict=Verdict.UNTRUSTED, notes=(doubt,))
+        if judged.verdict == Verdict.REGRESSED:
+            return replace(judged, notes=item.remarks)
         if judged.verdict != Verdict.INCONCLUSIVE:
             return judged
         if judged.p <= ALPHA and item.doubts:

@@ -20,7 +20,7 @@ from bench.measure.journal import Journal, Reader, State
 from bench.measure.plan import Plan, Settings
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
 
-POLL = 0.2  # seconds between two looks at the workers
+POLL = 0.05  # seconds between two looks at the workers
 CRASHES = 2  # of a block during its rounds before it is given up
 LAST_WORDS = 300  # characters kept of what a dying worker said
 

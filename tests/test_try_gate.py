@@ -62,10 +62,10 @@ def test_a_slower_copy_takes_a_locked_instruction_more_in_one_call(cli: Cli) -> 
 def test_a_record_only_grows_and_is_read_back(tmp_path: Path) -> None:
     """What one process wrote the next one goes on with."""
     path = tmp_path / "r.jsonl"
-    recorded(path, FINE, Injection("remove", 0.001, 0.0005))
+    recorded(path, FINE, Injection("remove", 2.0, 22, 2.1))
     again = recorded(path, SEEN)
     assert again.trials == [FINE, SEEN] == Record(path).trials
-    assert Record(path).injections["remove"].extra(2.0) == 38
+    assert Record(path).injections["remove", 2.0].extra == 22
     assert [trial.target for trial in Record(path).of("remove", 2.0)] == ["remove"]
 
 
@@ -120,7 +120,7 @@ def test_one_gate_is_tried_and_recorded(cli: Cli) -> None:
     assert outcome.code == 0, outcome.err
     record = Record(cli.cwd / "r.jsonl")
     assert [trial.target for trial in record.trials] == [SAME, "remove"]
-    assert "remove" in record.injections
+    assert ("remove", 50.0) in record.injections
     shown = cli("try-gate", *words, "--same", "0", "--slower", "0")
     assert (shown.code, "remove +50 %" in shown.out) == (0, True)
 

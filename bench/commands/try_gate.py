@@ -33,13 +33,15 @@ from bench.show import quality
 from bench.show.progress import progress
 
 TRIED = "tried"  # the variant's name
-PROBE = 64  # extra folios of 1024 from which an injection's cost is told
-PROBES = 12  # processes
+PROBE = 64  # folios of 1024 that cost more at the first try
+PROBES = 12  # processes of a try
+TRIES = 4
+NEAR = 0.25  # of the size asked for, that the true one may differ
 SLOWER = re.compile(r"^(?:- )?(\S+): Mean .* slower$", re.MULTILINE)
 EXAMPLES = """examples:
   rmapbench try-gate -o gate.jsonl --for 240       four minutes of it; repeat to go on
   rmapbench try-gate -o gate.jsonl --same 200 --slower 100 --size 2,5
-  rmapbench try-gate -o gate.jsonl --same 0 --slower 0    only print what is there
+  rmapbench try-gate -o gate.jsonl --same 0 --slower 0 --chart gate.svg    only show what is there
 """
 
 
@@ -79,6 +81,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--for", dest="limit", type=options.seconds, metavar="S", help="stop after S seconds")
     parser.add_argument("--budget", type=options.seconds, default=60.0, metavar="S", help="of one gate")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the rates (.svg or .png)")
+    parser.add_argument("--force", action="store_true", help="overwrite that chart")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     options.add_thresholds(parser)
     parser.epilog = EXAMPLES
@@ -90,6 +94,8 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Go on until the numbers asked for are reached or time is up; print the rates."""
+    if args.chart and args.chart.suffix not in (".svg", ".png"):
+        raise UsageError(f"{args.chart}: a chart is .svg or .png")
     rules, sizes = policy.load(args.thresholds), _sizes(args.size)
     record, began = Record(args.output), time.monotonic()
     trier = _Trier(args, rules, record)
@@ -100,6 +106,11 @@ def run(args: argparse.Namespace) -> int:
         record.add(trial)
         print(quality.line(trial), flush=True)
     print(f"\n{quality.render(record)}", end="")
+    if args.chart:
+        from bench.show import chart_quality, chart_style
+
+        chart_style.save(chart_quality.quality_chart(record), args.chart, args.force)
+        print(f"\nwrote {args.chart}")
     return 0
 
 
@@ -133,6 +144,7 @@ class _Trier:
         self.directory = args.output.with_name(args.output.name + ".variants")
         self.filters = options.filters(args)
         self.facts = environment.collect()
+        self.compiled: set[Path] = set()
         if not record.trials and not record.injections:
             record.add(dict(self.facts))
 
@@ -167,36 +179,44 @@ class _Trier:
 
     def _variant(self, target: str, size: float) -> Path:
         """The copy, compiled: what compiling takes is no gate's time."""
-        name, function, extra = "same", "", 0
-        if target != SAME:
-            injection = self.record.injections.get(target) or self._probed(target)
-            if size / 100 <= injection.free:
-                raise UsageError(
-                    f"--size {size:g}: asking alone costs {target} {injection.free:.1%}; take a larger one"
-                )
-            function, extra = TARGETS[target].function, injection.extra(size)
-            name = f"{target}-{extra}"
-        known = self._path(name).exists()
-        path = self._written(name, copied(function, extra))
-        if not known:
+        if target == SAME:
+            path = self._written("same", copied())
+        else:
+            injection = self.record.injections.get((target, size)) or self._injected(target, size)
+            path = self._copy(target, injection.extra)
+        if path not in self.compiled:
             self._gate(path, 1, 1, 0)
+            self.compiled.add(path)
         return path
 
-    def _probed(self, target: str) -> Injection:
-        """What the injection costs: a copy that only asks, and one with PROBE extra folios."""
-        function, case = TARGETS[target]
-        free = self._written(f"{target}-0", copied(function, 0))
-        some = self._written(f"{target}-{PROBE}", copied(function, PROBE))
-        extra = {TRIED: some, "asking": free}
-        chosen = [c for c in self._cases(extra, {*extra, ORIGINAL}) if c.op == case.op]
-        samples = Samples(self._measured(extra, chosen, Settings(PROBES), PROBES))
-        base = case.but(variant=ORIGINAL)
-        asking, probe = (samples.compare(case.but(variant=v), base).change for v in ("asking", TRIED))
-        found = Injection(target, asking, (probe - asking) / PROBE)
-        if found.each <= 0:
-            raise Untrusted(f"the cost added to {target} is not seen ({probe:+.1%}); use a quieter machine")
-        self.record.add(found)
-        return found
+    def _injected(self, target: str, size: float) -> Injection:
+        """Try numbers of dearer folios, each in proportion to what the last one did; the best is recorded."""
+        extra, tried = PROBE, list[Injection]()
+        while extra not in [found.extra for found in tried] and len(tried) < TRIES:
+            tried.append(Injection(target, size, extra, 100 * self._change(target, extra)))
+            if tried[-1].true <= 0:
+                raise Untrusted(
+                    f"the cost added to {target} is not seen ({tried[-1].true:+.1f} %); use a quieter machine"
+                )
+            extra = max(1, round(extra * size / tried[-1].true))
+        best = min(tried, key=lambda found: abs(found.true - size))
+        if not size * (1 - NEAR) <= best.true <= size * (1 + NEAR):
+            raise UsageError(
+                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another"
+            )
+        self.record.add(best)
+        return best
+
+    def _change(self, target: str, extra: int) -> float:
+        """How much slower the target's case is with so many dearer folios, a fraction."""
+        case = TARGETS[target].case
+        copies = {TRIED: self._copy(target, extra)}
+        chosen = [c for c in self._cases(copies, {TRIED, ORIGINAL}) if c.op == case.op]
+        samples = Samples(self._measured(copies, chosen, Settings(PROBES), PROBES))
+        return samples.compare(case, case.but(variant=ORIGINAL)).change
+
+    def _copy(self, target: str, extra: int) -> Path:
+        return self._written(f"{target}-{extra}", copied(TARGETS[target].function, extra))
 
     def _path(self, name: str) -> Path:
         return (self.directory / f"{name.replace('-', '_')}.py").resolve()

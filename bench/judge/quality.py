@@ -41,15 +41,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Injection:
-    """What an extra cost costs its target, in fractions: `free` for asking, `each` for one folio of 1024."""
+    """How a target is made dearer by about `size` percent."""
 
     target: str
-    free: float
-    each: float
-
-    def extra(self, size: float) -> int:
-        """Folios that make the target about `size` percent dearer."""
-        return max(1, round((size / 100 - self.free) / self.each))
+    size: float
+    extra: int  # folios of 1024 that cost more
+    true: float  # percent, as it was measured
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trials: list[Trial] = []
-        self.injections: dict[str, Injection] = {}
+        self.injections: dict[tuple[str, float], Injection] = {}
         for number, line in enumerate(self._lines(), 1):
             try:
                 self._take(json.loads(line))
@@ -105,7 +102,7 @@ class Record:
             lists = {name: tuple(entry[name]) for name in ("alarms", "mann_whitney", "pyperf")}
             self.trials.append(Trial(**{**entry, **lists}))
         elif kind == "injection":
-            self.injections[entry["target"]] = Injection(**entry)
+            self.injections[entry["target"], entry["size"]] = Injection(**entry)
 
     def add(self, item: Trial | Injection | dict[str, Any]) -> None:
         """Append one; what was there stays whatever happens."""
@@ -121,7 +118,7 @@ class Record:
         if isinstance(item, Trial):
             self.trials.append(item)
         elif isinstance(item, Injection):
-            self.injections[item.target] = item
+            self.injections[item.target, item.size] = item
 
     def of(self, target: str, size: float) -> Sequence[Trial]:
         """The trials of one kind."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,43 +12,53 @@ from bench.judge.verdict import Verdict
 from bench.show.table import NONE, Table, percent, wrap
 
 
+@dataclass(frozen=True)
+class Row:
+    """One kind of gate, and how often each judge went red."""
+
+    name: str
+    same: bool  # is nothing slower?
+    true: float | None  # mean change of the slower case, a fraction
+    rates: Mapping[str, Rate]  # by judge: gate, mann_whitney, pyperf
+
+
+def rows(record: Record) -> list[Row]:
+    """Equal copies first, then each slower call, then all of a size together."""
+    kinds = sorted({(trial.target != SAME, trial.size, trial.target) for trial in record.trials})
+    found = [_row(target, size, record.of(target, size)) for _, size, target in kinds]
+    for size in sorted({size for slower, size, _ in kinds if slower}):
+        every = [trial for trial in record.trials if trial.target != SAME and trial.size == size]
+        found.append(_row("all of these", size, every))
+    return found
+
+
+def _row(target: str, size: float, trials: Sequence[Trial]) -> Row:
+    same = target == SAME
+    red = {
+        "gate": [bool(t.alarms) if same else t.verdict == Verdict.REGRESSED for t in trials],
+        "mann_whitney": [bool(t.mann_whitney) if same else t.case in t.mann_whitney for t in trials],
+        "pyperf": [bool(t.pyperf) if same else t.case in t.pyperf for t in trials],
+    }
+    rates = {judge: Rate(sum(hits), len(hits)) for judge, hits in red.items()}
+    true = None if same else float(np.mean([trial.change for trial in trials]))
+    return Row(SAME if same else f"{target} {size:+g} %", same, true, rates)
+
+
 def render(record: Record) -> str:
     """Everything in the record."""
     if not record.trials:
         return "no gate was tried yet\n"
-    kinds = sorted({(trial.target != SAME, trial.size, trial.target) for trial in record.trials})
-    rows = [_row(target, size, record.of(target, size)) for _, size, target in kinds]
-    sizes = sorted({trial.size for trial in record.trials if trial.target != SAME})
-    for size in sizes:
-        every = [trial for trial in record.trials if trial.target != SAME and trial.size == size]
-        rows.append(_row("all of these", size, every))
     header = ("what is slower", "gates", "true", "red", "95 %", "M.-W.", "pyperf")
-    table = Table("How often a gate at order 0 goes red", header, tuple(rows), tuple(_notes(record.trials)))
-    return table.text()
+    lines = tuple(_cells(row) for row in rows(record))
+    return Table("How often a gate at order 0 goes red", header, lines, tuple(_notes(record.trials))).text()
 
 
-def _row(target: str, size: float, trials: Sequence[Trial]) -> tuple[str, ...]:
-    same = target == SAME
-    hits = _red_anywhere if same else _red_target
-    rate = Rate(sum(map(hits, trials)), len(trials))
-    true = NONE if same else percent(float(np.mean([trial.change for trial in trials])), 2)
-    name = SAME if same else f"{target} {size:+g} %"
+def _cells(row: Row) -> tuple[str, ...]:
+    rate = row.rates["gate"]
+    true = NONE if row.true is None else percent(row.true, 2)
     bounds = f"[{100 * rate.interval.low:.1f}, {100 * rate.interval.high:.1f}]"
-    plain = (_share(trials, lambda t: t.mann_whitney, same), _share(trials, lambda t: t.pyperf, same))
-    return (name, str(rate.of), true, f"{100 * rate.share:.1f} %", bounds, *plain)
-
-
-def _red_anywhere(trial: Trial) -> bool:
-    return bool(trial.alarms)
-
-
-def _red_target(trial: Trial) -> bool:
-    return trial.verdict == Verdict.REGRESSED
-
-
-def _share(trials: Sequence[Trial], slower: Callable[[Trial], Sequence[str]], same: bool) -> str:
-    hits = [bool(slower(trial)) if same else trial.case in slower(trial) for trial in trials]
-    return f"{100 * sum(hits) / len(hits):.1f} %"
+    shares = {judge: f"{100 * rate.share:.1f} %" for judge, rate in row.rates.items()}
+    return (row.name, str(rate.of), true, shares["gate"], bounds, shares["mann_whitney"], shares["pyperf"])
 
 
 def _notes(trials: Sequence[Trial]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.errors import UsageError, one_of
 
@@ -44,7 +45,7 @@ class Case:
             raise UsageError(f"{name!r} is not a case name (level/op/key=value/...)")
         return cls.of(level, op, **keys)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The full name, the one used as benchmark name in result files."""
         return "/".join([self.level, self.op, *(f"{key}={value}" for key, value in self.keys)])
@@ -69,12 +70,12 @@ class Case:
         """This case of another implementation: a kernel where it has one, else a variant."""
         return self.but(**{"kernel" if self.get("kernel") else "variant": name or None})
 
-    @property
+    @cached_property
     def order(self) -> int:
         """Folio order; 0 where the name has none."""
         return int(self.get("order", "0"))
 
-    @property
+    @cached_property
     def group(self) -> Case:
         """What the case is compared within: its name without variant, kernel, path and control."""
         return self.but(variant=None, kernel=None, path=None, control=None)

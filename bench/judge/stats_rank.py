@@ -31,7 +31,7 @@ def signed_rank_p_above(logs: Sequence[float], margin: float) -> float:
     doubled = _doubled_ranks(np.abs(differences))
     ways = np.ones(1)
     for rank in doubled:  # number of ways, each as likely, to reach a sum of ranks
-        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+        ways = np.concatenate([ways, np.zeros(rank)]) + np.concatenate([np.zeros(rank), ways])
     reached = int(doubled[differences > 0].sum())
     return float(ways[reached:].sum() / ways.sum())
 

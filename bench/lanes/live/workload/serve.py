@@ -2,7 +2,8 @@
 
 Requests, one a line, and what is answered:
 
-    {"do": "hello"}    what this kernel and process can do (see `hello`)
+    {"do": "hello", "directories": ["/var/tmp"]}
+                       what this kernel and process can do (see `hello`)
     {"do": "measure", "kind": "anon", "path": "pte", "order": 4, "bytes": 1073741824,
      "ops": ["fork", "unmap_after_fork", "munmap"]}
                        {"values": {"fork": {"gross": ns, "empty": ns, "proof": {...}}, ...},
@@ -11,7 +12,7 @@ Requests, one a line, and what is answered:
 One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
 With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
 with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
-for processes that may not choose them.
+for processes that may not choose them. Kinds `file` and `file_private` have a {"directory": "/var/tmp"}.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
@@ -27,18 +28,19 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from . import proof, system, userfault
-from .memory import Mapping, mapped, reserved, select_order, sizes, sweep
+from . import files, proof, system, userfault
+from .memory import Mapping, mapped, populate, reserved, select_order, sizes, sweep
 from .operations import OPERATIONS, WITH_BARE
 from .system import Unmeasurable
 from .timing import Timed, bare, set_realtime
 
+PROBED = 4  # the order of the folio that a directory is tried with
 ATTEMPTS = 3  # at getting folios of the order asked for
 Request = dict[str, Any]
 
 
-def hello() -> Request:
-    """The machine, orders by kind of memory, and what is missing (empty: nothing is)."""
+def hello(directories: list[str]) -> Request:
+    """The machine, orders by kind of memory, and what is missing (empty: nothing is), also by directory."""
     realtime = set_realtime(True) and set_realtime(False)
     return {
         "machine": os.uname().machine,
@@ -48,7 +50,24 @@ def hello() -> Request:
         "no_write_protection": userfault.missing(),
         "no_write_protection_shmem": userfault.missing(shmem=True),
         "realtime": int(realtime),
+        "no_files": {directory: _no_files(directory) for directory in directories},
     }
+
+
+def _no_files(directory: str) -> str:
+    """Why a file there cannot serve; empty if it has large folios, which are seen and can be chosen."""
+    try:
+        with mapped("file", PROBED, system.PAGE << PROBED, files.unnamed(directory, 0)) as mapping:
+            if not os.access(control := files.read_ahead(mapping.file), os.W_OK):
+                return f"{control}: cannot be written"
+            os.pwrite(mapping.file, bytes(mapping.size), files.LEAD)
+            populate(mapping.start, mapping.size, system.MADV_POPULATE_READ)
+            share = proof.take(mapping).get("order_share")
+    except (OSError, Unmeasurable) as error:
+        return str(error)
+    if share is None:
+        return "seeing folios takes root"
+    return "" if share == 1 else "this file system has no large folios"
 
 
 def measure(request: Request) -> Request:
@@ -68,9 +87,11 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     """Each operation with its value, one after the other on one memory."""
     kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
     select = bool(request.get("select", True))
+    copies = 2 if "migrate" in ops else 1
+    file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
     with (
-        reserved(size if select and kind == "hugetlb" else 0),
-        _memory(request.get("keep"), kind, order, size) as mapping,
+        reserved(size * copies if select and kind.startswith("hugetlb") else 0),
+        _memory(request.get("keep"), kind, order, size, file) as mapping,
     ):
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
@@ -93,12 +114,12 @@ _kept: dict[str, Mapping] = {}
 
 
 @contextlib.contextmanager
-def _memory(token: str | None, kind: str, order: int, size: int) -> Iterator[Mapping]:
+def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
     """Memory for one request, or that which was kept under this token; anything else kept is given back."""
     for other in [key for key in _kept if key != token]:
         _kept.pop(other).free()
     if token is None:
-        with mapped(kind, order, size) as mapping:
+        with mapped(kind, order, size, file) as mapping:
             yield mapping
     else:
         yield _kept.setdefault(token, _kept.get(token) or Mapping(kind, order, size))
@@ -155,7 +176,8 @@ def answers(lines: Iterator[str]) -> Iterator[Request]:
     for line in lines:
         try:
             request = json.loads(line)
-            yield hello() if request["do"] == "hello" else measure(request)
+            asked = request["do"]
+            yield hello(request.get("directories", [])) if asked == "hello" else measure(request)
         except (ValueError, KeyError, TypeError, IndexError, Unmeasurable) as error:
             yield {"error": f"{type(error).__name__}: {error}"}
 

@@ -12,7 +12,7 @@ from time import clock_gettime_ns
 from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
 
 from . import system
-from .memory import Mapping, mapped
+from .memory import Mapping
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
 from .userfault import arm
@@ -78,8 +78,11 @@ def bare(mapping: Mapping, path: str, operation: Operation) -> int:
     """Nanoseconds of the operation on such memory before it holds a page: the median of a few."""
     trials = []
     for _ in range(EMPTIES):
-        with mapped(mapping.kind, mapping.order, mapping.size) as nothing:
+        nothing = mapping.another()
+        try:
             trials.append(operation(nothing, path).gross)
+        finally:
+            nothing.free()
     return sorted(trials)[EMPTIES // 2]
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from bench.case import Case
-from bench.judge.stats import Samples
+from bench.judge.stats import Samples, Summary
 from bench.show.figures import Figures
 from bench.show.rows import Row
 from bench.show.table import percent, size
@@ -26,7 +26,7 @@ def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     cases = [case for row in rows for case in _cases(samples, row)]
     paired = any(row.per_page and row.batched for row in rows)
     return [
-        *([PATHS] if paired else []), *_clock(samples, cases), *_technique(samples, rows),
+        *_whole(samples, rows), *([PATHS] if paired else []), *_clock(samples, cases), *_technique(samples, rows),
         *_small(samples, cases), *_mixed(samples, cases),
     ]  # fmt: skip
 
@@ -35,6 +35,25 @@ def _cases(samples: Samples, row: Row) -> Iterator[Case]:
     paths = ("pte", "ptes", "default", "pmd", "folio")
     wanted = {summary.case for summary in (row.per_page, row.batched) if summary}
     yield from (case for path in paths if (case := row.group.but(path=path)) in samples and case in wanted)
+
+
+def _whole(samples: Samples, rows: Sequence[Row]) -> list[str]:
+    """The same figures for all of the memory, as they are published, where it is a GiB or more."""
+    memory = next((row.group.get("memory") for row in rows), "")
+    if samples.results.counted or not memory.endswith("GiB"):
+        return []
+    found = []
+    for row in rows:
+        figures = [_milliseconds(samples, one) for one in (row.per_page, row.batched) if one]
+        found.append(f"{row.label} {' and '.join(figures)}")
+    paired = any(row.per_page and row.batched for row in rows)
+    return [f"{memory} as a whole, ms{', per-page and batched' if paired else ''}: {'; '.join(found)}"]
+
+
+def _milliseconds(samples: Samples, summary: Summary) -> str:
+    """What a figure a page comes to over all nominal pages, to three digits."""
+    pages = float(samples.results.note(summary.case, "pages") or 0)
+    return f"{summary.value * pages * 1e3:.3g}"
 
 
 def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:

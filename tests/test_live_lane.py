@@ -91,8 +91,19 @@ def test_who_may_not_choose_sizes_uses_the_enabled_one(root: Path, monkeypatch: 
     assert {case.order for case in listed if case.get("kind") == "shmem"} == {0}
     assert "anon folio sizes other than order=0,9: run as root (sudo rmapbench ...)" in lane.skipped()
     assert lane.plan(listed, {}).setup["select"] == {
-        "anon": False, "shmem": False, "file": True, "hugetlb": True,
+        "anon": False, "shmem": False, "file": True, "hugetlb": False,
     }  # fmt: skip
+
+
+def test_pages_that_an_administrator_reserved_are_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not reserve hugetlb pages is told the command; once there are some, they can be measured."""
+    pool = "sys/kernel/mm/hugepages/hugepages-2048kB"
+    tree(root, {f"{pool}/nr_hugepages": "0", f"{pool}/free_hugepages": "0\n"})
+    unprivileged(monkeypatch)
+    use(monkeypatch, Machine(root))
+    assert any("(hugetlb): root must reserve hugetlb pages: sudo sh -c" in note for note in lane.skipped())
+    tree(root, {f"{pool}/nr_hugepages": "512", f"{pool}/free_hugepages": "512\n"})
+    assert "hugetlb" in {case.get("kind") for case in lane.cases({})}
 
 
 def test_a_kernel_before_mthp_has_orders_0_and_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from bench.case import Case
 from bench.judge.before_after import LEAST_BOOTS, BeforeAfter, Change, Side
 from bench.judge.estimate import Interval
-from bench.show.live_notes import PATHS
+from bench.show.live_notes import NAMES, PATHS
 from bench.show.table import NONE, Table, interval, nanoseconds, percent, size, wrap
-
-NAMES = {"pte": "per-page", "ptes": "batched", "folio": ""}  # other paths have names that say it
 
 
 def render(found: BeforeAfter, markdown: bool = False) -> str:
@@ -63,7 +61,9 @@ def _label(case: Case) -> str:
 
 
 def _path(case: Case) -> str:
-    return NAMES.get(case.get("path"), case.get("path"))
+    """How a folio is met or mapped; hugetlb has one way."""
+    path = case.get("path")
+    return "" if path == "folio" else NAMES.get(path, path)
 
 
 def _tables(found: BeforeAfter) -> Iterator[Table]:

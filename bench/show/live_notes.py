@@ -9,7 +9,7 @@ from bench.case import Case
 from bench.judge.stats import Samples, Summary
 from bench.show.figures import Figures
 from bench.show.rows import Row
-from bench.show.table import percent, size
+from bench.show.table import nanoseconds, percent, size
 
 RUNNING = ("live", "vm")  # levels of cases that a kernel runs
 # What must never be forgotten about path=pte.
@@ -17,6 +17,7 @@ PATHS = (
     "per-page (path=pte) is this kernel's batching code meeting batches of one, made by userfaultfd "
     "write-protect bits on every second page; it is not the code of kernels before batching"
 )
+NAMES = {"pte": "per-page", "ptes": "batched"}  # of paths; others have names that say it
 SMALL = 0.10  # of the whole operation's time: a smaller part is a difference of two large numbers
 WEAK_SHARE = 0.9999  # of folios of the order: what is less is said
 
@@ -26,8 +27,8 @@ def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     cases = [case for row in rows for case in _cases(samples, row)]
     paired = any(row.per_page and row.batched for row in rows)
     return [
-        *_whole(samples, rows), *([PATHS] if paired else []), *_clock(samples, cases), *_technique(samples, rows),
-        *_small(samples, cases), *_mixed(samples, cases),
+        *_whole(samples, rows), *([PATHS] if paired else []), *_clock(samples, cases),
+        *_technique(samples, rows), *_small(samples, cases), *_mixed(samples, cases),
     ]  # fmt: skip
 
 
@@ -42,18 +43,19 @@ def _whole(samples: Samples, rows: Sequence[Row]) -> list[str]:
     memory = next((row.group.get("memory") for row in rows), "")
     if samples.results.counted or not memory.endswith("GiB"):
         return []
-    found = []
+    by_size: dict[str, list[str]] = {}
     for row in rows:
-        figures = [_milliseconds(samples, one) for one in (row.per_page, row.batched) if one]
-        found.append(f"{row.label} {' and '.join(figures)}")
-    paired = any(row.per_page and row.batched for row in rows)
-    return [f"{memory} as a whole, ms{', per-page and batched' if paired else ''}: {'; '.join(found)}"]
+        for summary in filter(None, (row.per_page, row.batched)):
+            path = summary.case.get("path")
+            said = f"{NAMES.get(path, path)} {_milliseconds(samples, summary)}"
+            by_size.setdefault(size(row.order), []).append(said)
+    return [f"{memory} as a whole, ms:", *(f"  {at}: {', '.join(said)}" for at, said in by_size.items())]
 
 
 def _milliseconds(samples: Samples, summary: Summary) -> str:
     """What a figure a page comes to over all nominal pages, to three digits."""
     pages = float(samples.results.note(summary.case, "pages") or 0)
-    return f"{summary.value * pages * 1e3:.3g}"
+    return nanoseconds(summary.value * pages * 1e-6)
 
 
 def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:

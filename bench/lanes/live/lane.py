@@ -40,7 +40,8 @@ def machine() -> Machine:
 
 def _no_files(reasons: dict[str, str]) -> str:
     """The reason of each directory that was tried, and what to do."""
-    said = "; ".join(f"{directory}: {reason}" for directory, reason in reasons.items())
+    by_reason = {reason: [d for d in reasons if reasons[d] == reason] for reason in reasons.values()}
+    said = "; ".join(f"{', '.join(found)}: {reason}" for reason, found in by_reason.items())
     return f"{said}; name a directory of ext4 (Linux 6.16 or later) or xfs with {FILES}=DIR"
 
 
@@ -102,13 +103,14 @@ def notes(chosen: list[Case]) -> list[str]:
 def skipped() -> list[str]:
     """What this machine cannot measure, and why."""
     here = machine()
-    found = []
+    found: dict[tuple[str, str], list[str]] = {}  # operations by kind and reason
     for family in FAMILIES:
         for operation in family.operations:
             reasons = {here.lacks(family, operation, p) for p in operation.paths if p not in ("pte", "ptes")}
             if reasons and "" not in reasons:
-                found.append(f"{operation.name} ({family.kind}): {reasons.pop()}")
-    return found + here.remedies()
+                found.setdefault((family.kind, reasons.pop()), []).append(operation.name)
+    said = [f"{', '.join(names)} ({kind}): {reason}" for (kind, reason), names in found.items()]
+    return said + here.remedies()
 
 
 def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
@@ -122,7 +124,8 @@ def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
         for order in here.orders(family.kind)
         if (block := _block(family, order, memory, wanted))
     ]
-    select = {kind: here.may_choose(kind) for kind in ("anon", "shmem")} | {"file": True, "hugetlb": True}
+    select = {kind: here.may_choose(kind) for kind in ("anon", "shmem")}
+    select |= {"file": True, "hugetlb": here.may_reserve()}
     return Plan(SESSION, {"select": select, "directory": here.directory}, tuple(blocks))
 
 

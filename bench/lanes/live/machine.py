@@ -85,11 +85,15 @@ class Machine:
                  "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection}  # fmt: skip
         return check.get(operation.name, lambda: "")()
 
+    def may_reserve(self) -> bool:
+        """May this process change the pool of hugetlb pages?"""
+        return os.access(self.root / HUGETLB / "nr_hugepages", os.W_OK)
+
     def _lacks_hugetlb(self) -> str:
         path = self.root / HUGETLB / "nr_hugepages"
         if not path.exists():
             return "this kernel has no 2 MiB hugetlb pages"
-        if os.access(path, os.W_OK):
+        if self.may_reserve() or read(self.root, f"{HUGETLB}/free_hugepages") not in ("", "0"):
             return ""
         return f"root must reserve hugetlb pages: sudo sh -c 'echo 512 > /{HUGETLB}/nr_hugepages'"
 

@@ -40,6 +40,7 @@ class Mapping:
         self.by_ptes = False  # have PMD-mapped folios been mapped by PTEs?
         self.nominal = size  # without what `grown` adds
         self.known: dict[str, float] = {}  # of its folios, from when it was filled
+        self.counted: dict[str, int] = {}  # the system's counters from just before that
         self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
         self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
         if file < 0 and kind in MEMFD:
@@ -243,18 +244,22 @@ def select_order(kind: str, order: int, thp: str = THP) -> None:
 
 
 @contextlib.contextmanager
-def reserved(size: int, pool: str = HUGETLB) -> Iterator[None]:
-    """Room for so many bytes of hugetlb memory in the pool, given back afterwards."""
+def reserved(size: int, change: bool = True, pool: str = HUGETLB) -> Iterator[None]:
+    """Room for so many bytes of hugetlb memory in the pool, given back afterwards.
+
+    Without `change` it must be there: touching a page that the pool does not have kills the process.
+    """
     pages, before = size // PMD, 0
     if pages:
         before = int(contents(f"{pool}/nr_hugepages"))
-        free = int(contents(f"{pool}/free_hugepages"))
-        write(f"{pool}/nr_hugepages", str(before + max(0, pages - free)))
+        got = int(contents(f"{pool}/free_hugepages"))
+    if pages and change:
+        write(f"{pool}/nr_hugepages", str(before + max(0, pages - got)))
         got = int(contents(f"{pool}/free_hugepages"))
     try:
         if pages and got < pages:
             raise Unmeasurable(f"the hugetlb pool gave {2 * got} MiB of {2 * pages}")
         yield
     finally:
-        if pages:
+        if pages and change:
             write(f"{pool}/nr_hugepages", str(before))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from time import sleep
 
 from . import system
@@ -131,12 +132,17 @@ def reuse_byte(mapping: Mapping, path: str) -> Timed:
 def split_pmd(mapping: Mapping, path: str) -> Timed:
     """PMD-mapped folios remapped by PTEs: folio_add_anon_rmap_ptes of 512 pages and folio_remove_rmap_pmd."""
     mapping.userfault = register(mapping)
-    times = [now()]
-    with realtime():
+    return Timed(*_twice(lambda: protect_firsts(mapping.userfault, mapping.start, mapping.size)))
+
+
+def _twice(work: Callable[[], object]) -> tuple[int, int]:
+    """Nanoseconds of the work, and of the same again when it finds everything done."""
+    with realtime():  # which waits for a tick: the clock is read afterwards
+        times = [now()]
         for _ in range(2):
-            protect_firsts(mapping.userfault, mapping.start, mapping.size)
+            work()
             times.append(now())
-    return Timed(times[1] - times[0], times[2] - times[1])
+    return times[1] - times[0], times[2] - times[1]
 
 
 def mprotect(mapping: Mapping, path: str) -> Timed:
@@ -214,12 +220,8 @@ def fault_around(mapping: Mapping, path: str) -> Timed:
         view.advise_huge(path == "pmd")
         view.filled = True
         bytes_of = every(view.start, view.size, view.folio if view.hugetlb else PAGE)
-        times = [now()]
-        with realtime():
-            for _ in range(2):
-                bytes_of.tobytes()
-                times.append(now())
-        return Timed(times[1] - times[0], times[2] - times[1], take(view))
+        first, again = _twice(bytes_of.tobytes)
+        return Timed(first, again, take(view))
 
 
 def ksm(mapping: Mapping, path: str) -> Timed:

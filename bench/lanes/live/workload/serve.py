@@ -90,7 +90,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     copies = 2 if "migrate" in ops else 1
     file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
     with (
-        reserved(size * copies if select and kind.startswith("hugetlb") else 0),
+        reserved(size * copies if kind.startswith("hugetlb") else 0, select),
         _memory(request.get("keep"), kind, order, size, file) as mapping,
     ):
         if not mapping.filled:
@@ -104,7 +104,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
             _fill(mapping, path)
         with mapping.grown(int(request.get("extra", 0))):
             userfault.arm(mapping, path)
-            found = _without_doubt({**mapping.known, **proof.take(mapping)}, path)
+            found = _without_doubt(_as_it_is(mapping), path)
             sweep(mapping.start, mapping.size)
             for op in ops:
                 yield op, _one(mapping, path, op, found)
@@ -128,9 +128,9 @@ def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> I
 def _fill(mapping: Mapping, path: str) -> None:
     """Fill the memory; a few attempts at folios of the order asked for."""
     for attempt in range(1, ATTEMPTS + 1):
-        before = proof.statistics(mapping.kind, mapping.order)
+        mapping.counted = proof.statistics(mapping.kind, mapping.order)
         mapping.populate(path == "pmd")
-        found = _folios(mapping, before)
+        found = _folios(mapping)
         mapping.known = {**found, "attempts": attempt}
         if found.get("order_share", 0) >= proof.LEAST_SHARE:
             return
@@ -138,10 +138,25 @@ def _fill(mapping: Mapping, path: str) -> None:
             mapping.renew()
 
 
-def _folios(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
-    """What folios the memory has, from per-size statistics where they cannot be seen."""
+def _moved(mapping: Mapping) -> proof.Proof:
+    """What the system's counters say since just before the memory was filled."""
     after = proof.statistics(mapping.kind, mapping.order)
-    found = {**proof.take(mapping), **proof.moved(before, after, mapping.size // mapping.folio)}
+    return proof.moved(mapping.counted, after, mapping.nominal // mapping.folio)
+
+
+def _as_it_is(mapping: Mapping) -> proof.Proof:
+    """Filled memory now; where folios cannot be seen, those are missing that were split since."""
+    seen, grown = proof.take(mapping), _moved(mapping)
+    grown.pop("allocated_share", None)
+    found = {**mapping.known, **grown, **seen}
+    if "order_share" in found and "order_share" not in seen:
+        found["order_share"] -= grown.get("splits", 0) * mapping.folio / mapping.nominal
+    return found
+
+
+def _folios(mapping: Mapping) -> proof.Proof:
+    """What folios the memory has, from per-size statistics where they cannot be seen."""
+    found = {**proof.take(mapping), **_moved(mapping)}
     allocated = found.pop("allocated_share", None)
     if allocated is not None:
         found.setdefault("order_share", allocated)
@@ -156,9 +171,9 @@ def _without_doubt(found: proof.Proof, path: str) -> proof.Proof:
 
 def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str, Request]]:
     """The first faults, which fill the memory, and what comes after them."""
-    before = proof.statistics(mapping.kind, mapping.order)
+    mapping.counted = proof.statistics(mapping.kind, mapping.order)
     timed = OPERATIONS["fault"](mapping, path)
-    found = _without_doubt(_folios(mapping, before), path)
+    found = _without_doubt(_folios(mapping), path)
     yield "fault", {"gross": timed.gross, "empty": timed.empty, "proof": found}
     for op in ops[1:]:
         yield op, _one(mapping, path, op, found)

@@ -263,6 +263,18 @@ def test_every_request_has_an_answer() -> None:
     assert hello["page_size"] == 4096 and "anon" in hello["orders"]
 
 
+def test_the_workload_stays_as_unimportant_as_it_was_started() -> None:
+    """Outside of what is timed; inside it is real time where that is permitted."""
+    code = (
+        "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); "
+        "from bench.lanes.live.workload import timing; "
+        "timing.set_realtime(True); timing.set_realtime(False); "
+        "assert os.sched_getscheduler(0) == os.SCHED_IDLE"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_order_0_is_measured_or_the_reason_said() -> None:
     """Every operation has either a time with its proof, or a reason; never neither, never both."""
     ops = ["fork", "unmap_after_fork", "exit", "munmap"]

@@ -188,11 +188,12 @@ def _must_be_gone(mapping: Mapping, what: str) -> None:
 def migrate(mapping: Mapping, path: str) -> Timed:
     """move_pages(2) to another node: folio_try_share_anon_rmap_*, folio_remove_rmap_*, folio_add_anon_rmap_*.
 
-    Page by page, or by PMD. Of hugetlb pages: hugetlb_try_share_anon_rmap, hugetlb_remove_rmap and
-    hugetlb_add_anon_rmap.
+    The rmap calls are made page by page, or by PMD. Of hugetlb pages they are hugetlb_try_share_anon_rmap,
+    hugetlb_remove_rmap and hugetlb_add_anon_rmap.
     """
     node = _other_node()
-    where = range(mapping.start, mapping.start + mapping.size, mapping.folio if mapping.hugetlb else PAGE)
+    # A page of each folio moves all of it; asked for one by one, some other pages are refused as being moved.
+    where = range(mapping.start, mapping.start + mapping.size, mapping.folio)
     pages = (ctypes.c_uint64 * len(where))(*where)
     nodes = (ctypes.c_int * len(where))(*[node] * len(where))
     status = (ctypes.c_int * len(where))()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import memory, operations, proof, serve
+from bench.lanes.live.workload import memory, proof, serve
 from bench.lanes.live.workload.system import Unmeasurable
 from tests.conftest import ROOT
 
@@ -231,23 +230,6 @@ def test_a_share_that_is_counted_falls_with_every_split(monkeypatch: pytest.Monk
     assert serve._as_it_is(mapping)["order_share"] == 1.0
 
 
-def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that only the work and the waiting move: what is timed twice begins after the waiting."""
-    clock = [0]
-
-    @contextlib.contextmanager
-    def realtime() -> Iterator[None]:
-        clock[0] += 4_000_000
-        yield
-
-    def work() -> None:
-        clock[0] += 7
-
-    monkeypatch.setattr(operations, "realtime", realtime)
-    monkeypatch.setattr(operations, "now", lambda: clock[0])
-    assert operations._twice(work) == (7, 7)
-
-
 def asked(*lines: str) -> list[dict[str, Any]]:
     """Answers of a workload started as the lane starts it."""
     command = [sys.executable, "-I", "-S", str(ROOT / "bench/lanes/live/workload")]
@@ -261,18 +243,6 @@ def test_every_request_has_an_answer() -> None:
     *refused, hello = asked("garbage", "[1]", '{"do": "measure", "kind": "anon"}', '{"do": "hello"}')
     assert all(list(answer) == ["error"] for answer in refused)
     assert hello["page_size"] == 4096 and "anon" in hello["orders"]
-
-
-def test_the_workload_stays_as_unimportant_as_it_was_started() -> None:
-    """Outside of what is timed; inside it is real time where that is permitted."""
-    code = (
-        "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); "
-        "from bench.lanes.live.workload import timing; "
-        "timing.set_realtime(True); timing.set_realtime(False); "
-        "assert os.sched_getscheduler(0) == os.SCHED_IDLE"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_order_0_is_measured_or_the_reason_said() -> None:

@@ -58,8 +58,10 @@ def _no_files(directory: str) -> str:
     """Why a file there cannot serve; empty if it has large folios, which are seen and can be chosen."""
     try:
         with mapped("file", PROBED, system.PAGE << PROBED, files.unnamed(directory, 0)) as mapping:
-            if not os.access(control := files.read_ahead(mapping.file), os.W_OK):
-                return f"{control}: cannot be written"
+            if not os.access(control := files.read_ahead(mapping.file), os.F_OK):
+                return f"its disk has no {control}"
+            if not os.access(control, os.W_OK):
+                return "choosing the size of its folios takes root"
             os.pwrite(mapping.file, bytes(mapping.size), files.LEAD)
             populate(mapping.start, mapping.size, system.MADV_POPULATE_READ)
             share = proof.take(mapping).get("order_share")

@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.lanes.live import lane, machine
 from bench.lanes.live.machine import FILES, Machine, directories
 from bench.lanes.live.process import hello
-from bench.lanes.live.workload import files, proof
+from bench.lanes.live.workload import files, proof, userfault
 from bench.lanes.live.workload.memory import mapped
 from bench.lanes.live.workload.system import PAGE, Unmeasurable
 
@@ -132,7 +132,7 @@ def usable() -> str:
 @pytest.mark.parametrize("order", [0, 1, 4, 9])
 @pytest.mark.parametrize("kind", files.KINDS)
 def test_files_have_the_folios_asked_for(kind: str, order: int) -> None:
-    """All of them of the order, mapped by PTEs; nothing is dirty, so nothing will be written back."""
+    """All of the order, with the bits of each path; nothing is dirty, so nothing will be written back."""
     with mapped(kind, order, 8 * MIB, files.unnamed(usable(), 8 * MIB)) as mapping:
         before = Path(files.read_ahead(mapping.file)).read_text()
         mapping.populate(by_pmd=False)
@@ -140,6 +140,9 @@ def test_files_have_the_folios_asked_for(kind: str, order: int) -> None:
         assert Path(files.read_ahead(mapping.file)).read_text() == before
         assert os.fstat(mapping.file).st_blocks == 0
         assert dirty(mapping.start, mapping.size) == (PAGE >> 10 if kind == "file_private" else 0)
+        for path in ("pte", "ptes", "default"):
+            userfault.arm(mapping, path)
+            assert proof.doubts(proof.take(mapping), path) == "" or userfault.missing(kind)
         mapping.renew()
         by_pmd = order == 9 and kind == "file"
         mapping.populate(by_pmd)
@@ -165,15 +168,15 @@ def fake(root: Path) -> Path:
 
 
 def test_a_directory_gives_cases_of_every_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the default path; by PMD at order 9; and its disk's read-ahead is among what is put back."""
+    """On every path, by PMD at order 9; and its disk's read-ahead is among what is put back."""
     here = Machine(fake(tmp_path), directory=str(tmp_path), no_files="")
     use(monkeypatch, here)
     listed = [case for case in lane.cases({}) if case.get("kind") == "file"]
     assert {case.op for case in listed} == {"munmap", "fault_around", "fork"}
     assert {case.order for case in listed} == set(range(10))
-    assert {(case.get("path"), case.order) for case in listed if case.get("path") != "default"} == {
-        ("pmd", 9)
-    }
+    munmaps = {(case.get("path"), case.order) for case in listed if case.op == "munmap"}
+    by_ptes = {(path, order) for path in ("pte", "ptes", "default") for order in range(10)}
+    assert munmaps == by_ptes | {("pmd", 9)}
     assert lane.plan(listed, {}).setup["directory"] == str(tmp_path)
     device = tmp_path.stat().st_dev
     control = tmp_path / f"sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
@@ -181,6 +184,18 @@ def test_a_directory_gives_cases_of_every_order(tmp_path: Path, monkeypatch: pyt
     control.parent.mkdir(parents=True)
     control.write_text("128\n")
     assert control in here.settings()
+
+
+def test_files_have_one_path_where_nothing_write_protects_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before 6.7; other memory keeps its paths, and what is missing is said."""
+    said = "userfaultfd with write-protection: Invalid argument"
+    use(monkeypatch, Machine(fake(tmp_path), file_write_protection=said, directory="/d", no_files=""))
+    listed = lane.cases({})
+    assert {case.get("path") for case in listed if case.get("kind") == "file"} == {"default", "pmd"}
+    assert "pte" in {case.get("path") for case in listed if not case.get("kind")}
+    assert f"path=pte and path=ptes of files: {said}; Linux 6.7 or later" in lane.skipped()
 
 
 def test_without_a_directory_the_reasons_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

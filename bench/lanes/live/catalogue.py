@@ -99,12 +99,11 @@ FAMILIES: tuple[Family, ...] = (
         Operation("fault_around", DEFAULT + PMD, _calls("add_file", *PTE, *PMD)),
     )),
     Family("shmem", "shmem_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
-    # No userfaultfd write-protects a file system's file: these have no path pte.
     Family("file", "file", (
-        Operation("munmap", DEFAULT + PMD, _calls("remove", "ptes", "pmd")),
+        Operation("munmap", MAPPED, _REMOVE),
         Operation("fault_around", DEFAULT + PMD, _calls("add_file", "ptes", "pmd")),
     )),
-    Family("file", "file_private", (Operation("fork", DEFAULT, _calls("dup_file", *PTE)),)),
+    Family("file", "file_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("hugetlb", "hugetlb", (
         Operation("fault", FOLIO, ("hugetlb_add_new_anon_rmap",), (PMD_ORDER,)),
         Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,)),

@@ -33,6 +33,7 @@ def machine() -> Machine:
     return Machine(
         write_protection=said["no_write_protection"],
         shmem_write_protection=said["no_write_protection_shmem"],
+        file_write_protection=said["no_write_protection_file"],
         directory=usable[0] if usable else "",
         no_files="" if usable else _no_files(reasons),
     )

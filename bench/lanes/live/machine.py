@@ -32,6 +32,7 @@ class Machine:
     root: Path = ROOT
     write_protection: str = ""
     shmem_write_protection: str = ""
+    file_write_protection: str = ""
     directory: str = ""  # of files with large folios
     no_files: str = "no directory was tried"  # empty if there is one
 
@@ -75,10 +76,11 @@ class Machine:
 
     def lacks(self, family: Family, operation: Operation, path: str) -> str:
         """Why this operation cannot be measured on this path; empty if it can."""
-        if path in ("pte", "ptes"):
-            return self.shmem_write_protection if family.kind == "shmem" else self.write_protection
-        if family.kind == "file":
+        if family.kind == "file" and self.no_files:
             return self.no_files
+        if path in ("pte", "ptes"):
+            special = {"shmem": self.shmem_write_protection, "file": self.file_write_protection}
+            return special.get(family.kind, self.write_protection)
         if family.kind == "hugetlb" and (lacking := self._lacks_hugetlb()):
             return lacking
         check = {"migrate": self._lacks_nodes, "pageout": self._lacks_swap, "ksm": self._lacks_ksm,
@@ -131,6 +133,8 @@ class Machine:
                 f"path=pte and path=ptes: {self.write_protection}; "
                 "sudo sysctl vm.unprivileged_userfaultfd=1, or a kernel with CONFIG_HAVE_ARCH_USERFAULTFD_WP"
             )
+        elif self.file_write_protection and not self.no_files:
+            found.append(f"path=pte and path=ptes of files: {self.file_write_protection}; Linux 6.7 or later")
         return found
 
     # Memory
@@ -176,7 +180,7 @@ class Machine:
 def directories() -> list[str]:
     """Where kind=file may make its file: where the user says, else here or where such files usually are."""
     if FILES in os.environ:
-        return [os.environ[FILES]]
+        return [str(Path(os.environ[FILES]).absolute())]
     with contextlib.suppress(FileNotFoundError):  # the current directory may be gone
         return list(dict.fromkeys([str(Path.cwd()), "/var/tmp", tempfile.gettempdir()]))
     return ["/var/tmp", tempfile.gettempdir()]

@@ -47,8 +47,9 @@ def hello(directories: list[str]) -> Request:
         "kernel": os.uname().release,
         "page_size": system.PAGE,
         "orders": {kind: list(sizes(kind == "shmem")) for kind in ("anon", "shmem")},
-        "no_write_protection": userfault.missing(),
-        "no_write_protection_shmem": userfault.missing(shmem=True),
+        "no_write_protection": userfault.missing("anon"),
+        "no_write_protection_shmem": userfault.missing("shmem"),
+        "no_write_protection_file": userfault.missing("file"),
         "realtime": int(realtime),
         "no_files": {directory: _no_files(directory) for directory in directories},
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.try_gate import SLOWER, TARGETS, _wanted
+from bench.commands.try_gate import SLOWER, TARGETS, _wanted, next_try
 from bench.errors import UsageError
 from bench.judge.quality import SAME, Injection, Record, Trial
 from bench.lanes.model.injection import ORIGINAL, copied
@@ -67,6 +67,15 @@ def test_a_record_only_grows_and_is_read_back(tmp_path: Path) -> None:
     assert again.trials == [FINE, SEEN] == Record(path).trials
     assert Record(path).injections["remove", 2.0].extra == 22
     assert [trial.target for trial in Record(path).of("remove", 2.0)] == ["remove"]
+
+
+def test_dearer_folios_are_found_on_a_line() -> None:
+    """From the origin first; then through two tries, where asking alone costs 2.3 %; never below one folio."""
+    one, two = Injection("remove", 2.0, 64, 6.4), Injection("remove", 2.0, 24, 4.4)
+    assert next_try([one], 2.0) == 20
+    assert next_try([one, two], 4.0) == 16
+    assert next_try([one, two], 2.0) == 1
+    assert next_try([two, replace(one, true=4.4)], 2.0) == 1
 
 
 @pytest.mark.parametrize("line", ["x", "[]", "{}", '{"record": "trial"}', '{"record": "injection", "a": 1}'])

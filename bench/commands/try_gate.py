@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,6 +135,17 @@ def _wanted(record: Record, sizes: list[float], same: int, slower: int) -> Itera
         yield min(lacking, key=lambda kind: len(record.of(*kind)) / lacking[kind])
 
 
+def next_try(tried: Sequence[Injection], size: float) -> int:
+    """Folios that should make `size` percent, on the line through the last two tries or the first and zero.
+
+    Asking whether a folio is dear costs something by itself, so it is not in proportion.
+    """
+    last = tried[-1]
+    before = tried[-2] if len(tried) > 1 else Injection(last.target, size, 0, 0.0)
+    slope = (last.true - before.true) / (last.extra - before.extra)
+    return max(1, round(last.extra + (size - last.true) / slope)) if slope > 0 else 1
+
+
 class _Trier:
     """Makes copies, measures them against the original, judges; adds to the record what it learns."""
 
@@ -190,19 +201,16 @@ class _Trier:
         return path
 
     def _injected(self, target: str, size: float) -> Injection:
-        """Try numbers of dearer folios, each in proportion to what the last one did; the best is recorded."""
+        """Try numbers of dearer folios until one makes the target about that much slower, and record it."""
         extra, tried = PROBE, list[Injection]()
         while extra not in [found.extra for found in tried] and len(tried) < TRIES:
             tried.append(Injection(target, size, extra, 100 * self._change(target, extra)))
-            if tried[-1].true <= 0:
-                raise Untrusted(
-                    f"the cost added to {target} is not seen ({tried[-1].true:+.1f} %); use a quieter machine"
-                )
-            extra = max(1, round(extra * size / tried[-1].true))
+            extra = next_try(tried, size)
         best = min(tried, key=lambda found: abs(found.true - size))
         if not size * (1 - NEAR) <= best.true <= size * (1 + NEAR):
             raise UsageError(
-                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another"
+                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another, or "
+                "a quieter machine"
             )
         self.record.add(best)
         return best

@@ -209,8 +209,8 @@ class _Trier:
         best = min(tried, key=lambda found: abs(found.true - size))
         if not size * (1 - NEAR) <= best.true <= size * (1 + NEAR):
             raise UsageError(
-                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another, or "
-                "a quieter machine"
+                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another,"
+                " or a quieter machine"
             )
         self.record.add(best)
         return best

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bench import options, results
 from bench.case import Case
 from bench.commands import adaptive
-from bench.errors import Untrusted, UsageError
+from bench.errors import Interrupted, Untrusted, UsageError
 from bench.judge import gate, policy
 from bench.judge.pairs import BASE
 from bench.judge.quality import SAME, Injection, Record, Trial, pooled_mann_whitney
@@ -102,7 +102,12 @@ def run(args: argparse.Namespace) -> int:
     for target, size in _wanted(record, sizes, args.same, args.slower):
         if args.limit and time.monotonic() - began > args.limit:
             break
-        trial = trier.trial(target, size)
+        try:
+            trial = trier.trial(target, size)
+        except Interrupted:
+            raise Interrupted(
+                f"interrupted; {args.output} keeps {len(record.trials)} gates, repeat the command to go on"
+            ) from None
         record.add(trial)
         print(quality.line(trial), flush=True)
     print(f"\n{quality.render(record)}", end="")

@@ -252,7 +252,7 @@ class _Trier:
     def _measured(self, extra: dict[str, Path], chosen: list[Case], settings: Settings, most: int) -> Results:
         self.module.prepare(chosen, extra)
         plan = self.module.plan(chosen, extra)
-        settings = dataclasses.replace(settings, cpus=tuple(usable_cpus()[: adaptive.STEP]))
+        settings = dataclasses.replace(settings, cpus=tuple(usable_cpus()[: self.module.PACE.workers]))
         header = {"metadata": dict(self.facts)}
         with tempfile.TemporaryDirectory() as scratch, progress(self.args.quiet) as display:
             journal = Journal.create(Path(scratch) / "journal", plan, settings, header)

@@ -182,6 +182,7 @@ class _Trier:
             target, size, seed, seconds, ruling.processes, len(ruling.judged),
             tuple(item.pair.case.name for item in ruling.judged if item.verdict == Verdict.REGRESSED),
             name, str(hit.verdict) if hit else "", hit.comparison.change if hit and hit.comparison else 0.0,
+            tuple(note.word for note in hit.notes) if hit else (),
             sum(item.verdict in UNUSABLE for item in ruling.judged),
             pooled_mann_whitney(Samples(measured), pairs), _pyperf(measured, pairs),
         )  # fmt: skip

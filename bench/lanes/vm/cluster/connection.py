@@ -105,8 +105,10 @@ def connected(where: str, processes: int) -> Iterator[Connection]:
 @contextmanager
 def _client(where: str, address: Any) -> Iterator[distributed.Client]:
     try:
+        if where == address:  # a client waits without end for one who listens and never speaks
+            asyncio.run(asyncio.wait_for(_greet(address), TIMEOUT))
         client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False, name="rmapbench")
-    except (OSError, TimeoutError, ValueError, RuntimeError, TypeError) as error:
+    except Exception as error:
         raise UsageError(
             f"--cluster {where}: no scheduler answers there ({_first_line(error)}); "
             "start one with `dask scheduler` and give its address"
@@ -116,6 +118,15 @@ def _client(where: str, address: Any) -> Iterator[distributed.Client]:
     finally:
         with contextlib.suppress(Exception):
             client.close(timeout=TIMEOUT)
+
+
+async def _greet(address: str) -> None:
+    """Ask who is there; an error if it is nobody, or no scheduler."""
+    security = distributed.Security().get_connection_args("client")
+    async with distributed.rpc(address, timeout=TIMEOUT, connection_args=security) as there:
+        identity = await there.identity()
+    if identity["type"] != "Scheduler":
+        raise ValueError(f"but a {identity['type'].lower()} does")
 
 
 def _first_line(error: Exception) -> str:

@@ -81,7 +81,7 @@ class Fleet:
         if now - self._looked > LOOK:
             self._looked, self._size = now, len(self._connection.workers())
             self._seen = now if self._size else self._seen
-        if now - self._seen > self._patience:
+        if not self._size and now - self._seen > self._patience:
             raise LaneUnavailable(
                 f"--cluster {self._connection.where}: no worker for {self._patience:g} s; "
                 f"start some with: {WORKER_COMMAND} {self._connection.where}"

@@ -22,7 +22,7 @@ from bench.errors import LaneUnavailable, UsageError
 LOCAL = "local"
 TIMEOUT = 10.0  # seconds for a scheduler to answer, and for a first worker to be there
 MOMENT = 2.0  # seconds for handing over what is there already
-WORKER_COMMAND = "dask worker --nworkers auto --nthreads 1"
+WORKER_COMMAND = "dask worker --nworkers -1 --nthreads 1"
 LOST = ("cancelled", "lost")  # what becomes of a future when the scheduler is gone
 
 Future = distributed.Future

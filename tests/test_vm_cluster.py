@@ -122,7 +122,7 @@ def test_the_boots_of_a_killed_worker_are_made_again_elsewhere(world: World) -> 
     assert len(numbers) == 2 and len({worker for _, _, worker in journal}) == 1
     assert world.booted().total() == 5  # one was lost
     found = results.load(world.directory / "vm.json")
-    assert found.failed == {} and found.metadata["cluster_workers"] == 2
+    assert found.failed == {} and found.metadata["cluster_workers"] == 1
     assert [list(run.values) for run in found.runs[NEW]] == [[pytest.approx(99e-9)]] * 2
     assert [list(run.values) for run in found.runs[OLD]] == [[pytest.approx(90e-9)]] * 2
 
@@ -234,25 +234,22 @@ def test_a_cluster_of_this_machine_is_made_and_goes(cli: Cli, tmp_path: Path) ->
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_no_guest_of_a_cluster_of_this_machine_outlives_it(cli: Cli, tmp_path: Path) -> None:
-    """Not even when the program is killed outright."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_guest_of_a_cluster_of_this_machine_outlives_it(
+    cli: Cli, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """As a terminal interrupts, all its processes at once; or when the program is killed outright."""
     path = bzimage(tmp_path / "k")
     mark, go = f"FAKE_LOG={tmp_path}", str(tmp_path / "go")
     env = {**fake_qemu(tmp_path, "k:waits"), "FAKE_LOG": f"{tmp_path}/log", "FAKE_GO": go}
-    command = [
-        sys.executable,
-        "-m",
-        "bench",
-        "run",
-        "--lane",
-        "vm",
-        "--kernel",
-        f"k={path}",
-        "fork",
-        "--quiet",
-    ]
-    run = subprocess.Popen([*command, "--cluster", "local"], env=cli.environment(env), cwd=tmp_path)
+    words = ["run", "--lane", "vm", "--kernel", f"k={path}", "fork", "--quiet", "--cluster", "local"]
+    with (tmp_path / "said").open("wb") as said:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "bench", *words],
+            env=cli.environment(env), cwd=tmp_path, stderr=said, start_new_session=True,
+        )  # fmt: skip
     until(lambda: bool(alive(str(tmp_path / "programs" / "qemu"))), "a guest")
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    (os.kill if number == signal.SIGKILL else os.killpg)(run.pid, number)
+    assert run.wait(cluster.PATIENCE) == code
+    assert "Traceback" not in (tmp_path / "said").read_text()
     until(lambda: not cluster.started(mark), "processes stayed")

@@ -70,6 +70,8 @@ class Connection:
             return future.result(timeout=MOMENT)
         except TimeoutError:  # its worker was lost with it: it is made anew
             return None
+        except asyncio.CancelledError:
+            raise self._gone() from None
         except distributed.KilledWorker as error:
             return Killed(error.allowed_failures + 1)
         except Exception as error:
@@ -130,7 +132,7 @@ async def _greet(address: str) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error) or f"nothing said for {TIMEOUT:g} s").splitlines()[0]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UsageError
 from bench.lanes.vm import initramfs
@@ -15,7 +16,7 @@ from bench.lanes.vm.cluster.connection import connected
 from bench.lanes.vm.cluster.fitness import Found
 from bench.lanes.vm.cluster.fleet import Came, Fleet, qualified
 from bench.lanes.vm.cluster.remote import Order, content
-from bench.lanes.vm.cluster.rows import Row, alone, begun, unfinished
+from bench.lanes.vm.cluster.rows import Row, alone, begun, unfinished, workers_in
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.session import Session
 from bench.measure.affinity import usable_cpus
@@ -63,9 +64,10 @@ class ClusterEngine(Engine):
         files, archive = self._files()
         with connected(self.where, min(len(usable_cpus()), processes * len(self._images))) as connection:
             fit = qualified(connection, self._programs())
-            self._note(fit, len(connection.workers()))
+            self._note(fit)
             with Fleet(connection, files, self.settings.timeout) as fleet:
                 self._fly(fleet, processes, archive, fit)
+        self._write_facts({"cluster_workers": len(workers_in(self.journal))})
 
     def _replace(self) -> None:
         """No round is dropped, so no boot needs another for it."""
@@ -167,7 +169,7 @@ class ClusterEngine(Engine):
         machines = {image["machine"] for image in self.plan.setup["kernels"].values()}
         return sorted(MACHINES[machine].qemu for machine in machines)
 
-    def _note(self, fit: Found, workers: int) -> None:
+    def _note(self, fit: Found) -> None:
         """Keep what makes the figures; what a run was begun with it is ended with."""
         version = next(iter(fit.qemu.values()))
         if (before := self.state.facts.get("qemu", version)) != version:
@@ -175,7 +177,8 @@ class ClusterEngine(Engine):
                 f"--cluster {self.where}: workers have {version}, but the run was begun with {before}; "
                 "install that, or start the run anew"
             )
-        facts = Session({**self.plan.setup, "qemu": version}).facts()
+        self._write_facts(Session({**self.plan.setup, "qemu": version}).facts())
+
+    def _write_facts(self, facts: dict[str, Any]) -> None:
         self.number += 1
-        write = Writer(self.journal.worker_file(self.number))
-        write("facts", {**facts, "cluster_workers": workers})
+        Writer(self.journal.worker_file(self.number))("facts", facts)

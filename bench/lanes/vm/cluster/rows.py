@@ -97,6 +97,12 @@ def unfinished(journal: Journal, plan: Plan) -> Iterator[Row]:
             yield Row(int(path.stem.partition("-")[2]), plan, records[0][1], Writer(path), boots)
 
 
+def workers_in(journal: Journal) -> set[str]:
+    """Addresses of the workers that made the boots."""
+    every = (record for path in journal.directory.glob("worker-*.jsonl") for record in Reader(path)())
+    return {record[2] for record in every if record[0] == "boot"} - {""}
+
+
 def _cut(path: Path) -> None:
     """Leave only whole records of the kinds that come before joining."""
     kept = 0

@@ -69,7 +69,6 @@ def test_archives_can_be_appended_and_are_equal_for_equal_files() -> None:
     assert data == cpio.archive([cpio.file("a", b"x")])
 
 
-@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio(1) here")
 def test_bytecode_is_the_same_whatever_else_is_loaded() -> None:
     """So that a guest is, to the last digit, whoever packs it."""
     text = b"def first_seen_here(also_first_seen_here): return also_first_seen_here"
@@ -78,6 +77,7 @@ def test_bytecode_is_the_same_whatever_else_is_loaded() -> None:
     assert list(interpreter.source("x.py", text)) == before and elsewhere
 
 
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio(1) here")
 def test_cpio_unpacks_what_we_pack(tmp_path: Path) -> None:
     """The program of that name agrees with the format."""
     data = cpio.archive([cpio.file("a/b c", b"text"), cpio.symlink("l", "a")])

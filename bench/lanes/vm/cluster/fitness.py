@@ -9,12 +9,11 @@ import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-import bench
 from bench.errors import BenchError, LaneUnavailable, UsageError
 from bench.lanes.vm import qemu
 from bench.lanes.vm.machines import MACHINES
+from bench.measure import own
 
 INSTALL = "pip install '.[cluster]'"
 
@@ -39,7 +38,7 @@ def examined(programs: Iterable[str], like: object = None) -> Found:
 @functools.cache
 def digest() -> str:
     """Says whether two machines have the same rmapbench."""
-    root = Path(bench.__file__).parent
+    root = own.ROOT / "bench"
     found = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())

@@ -44,16 +44,8 @@ IMPORTERS = {
 WORKLOAD = "bench.lanes.live.workload"
 PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "bench.lanes.vm.guest", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
-HEAVY = (
-    "numba",
-    "llvmlite",
-    "numpy",
-    "scipy",
-    "matplotlib",
-    "pyperf",
-    "ruptures",
-    "argcomplete",
-    "distributed",
+HEAVY = tuple(
+    ["numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete", "distributed"]
 )
 # Decorators that make a function part of a kernel.
 KERNEL_DECORATORS = {"kernel", "helper", "side_effect", "njit"}

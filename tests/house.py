@@ -44,9 +44,9 @@ IMPORTERS = {
 WORKLOAD = "bench.lanes.live.workload"
 PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "bench.lanes.vm.guest", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
-HEAVY = tuple(
-    ["numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete", "distributed"]
-)
+HEAVY = (
+    "numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete", "distributed",
+)  # fmt: skip
 # Decorators that make a function part of a kernel.
 KERNEL_DECORATORS = {"kernel", "helper", "side_effect", "njit"}
 # What a tracked file must not hold: paths of one machine, and where packages are downloaded from.

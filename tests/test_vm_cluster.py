@@ -214,7 +214,7 @@ def test_a_scheduler_that_dies_ends_the_run_and_its_guests(cli: Cli, tmp_path: P
         scheduler.kill()
         assert run.wait(cluster.PATIENCE) == 4
         said = (tmp_path / "said").read_text()
-        assert "the scheduler is gone" in said and "Traceback" not in said
+        assert "the scheduler is gone" in said and "run --resume" in said and "Traceback" not in said
         until(lambda: world.guests() == 0, "no guest for nobody")
 
 

@@ -90,7 +90,7 @@ class Connection:
             raise self._gone() from None
 
     def _gone(self) -> LaneUnavailable:
-        return LaneUnavailable(f"--cluster {self.where}: the scheduler is gone; start one, then go on")
+        return LaneUnavailable(f"--cluster {self.where}: the scheduler is gone; start it again")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
+from bench.errors import BenchError, Interrupted, UsageError
 from bench.lanes.vm import initramfs
 from bench.lanes.vm.cluster.connection import connected
 from bench.lanes.vm.cluster.fitness import Found
@@ -61,6 +61,16 @@ class ClusterEngine(Engine):
     def _measure(self, processes: int, stage: str = "boot") -> None:
         if self._out_of_time() or not self._missing(processes):
             return
+        try:
+            self._boot_all(processes)
+        except BenchError as error:
+            if isinstance(error, Interrupted):
+                raise
+            raise type(error)(
+                f"{error}; what is measured is kept, go on with: rmapbench run --resume {self.journal.directory}"
+            ) from None
+
+    def _boot_all(self, processes: int) -> None:
         files, archive = self._files()
         with connected(self.where, min(len(usable_cpus()), processes * len(self._images))) as connection:
             fit = qualified(connection, self._programs())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.errors import UsageError
+from bench.judge.estimate import Interval
 from bench.show.rows import GENERATIONS
 from bench.show.table import size
 
@@ -122,6 +123,14 @@ def folio_axis(axes: Axes, orders: Sequence[int]) -> None:
     axes.grid(axis="x", visible=False)
     if 0 in orders:
         axes.axvspan(-0.5, 0.5, color="#F3EDDD", zorder=0, linewidth=0, label="order 0")
+
+
+def ribbon(axes: Axes, style: Style, intervals: Mapping[int, Interval | None], scale: float = 1) -> None:
+    """The intervals of a line over folio orders, in its colour."""
+    bounds = [(order, found) for order, found in sorted(intervals.items()) if found]
+    low, high = [scale * found.low for _, found in bounds], [scale * found.high for _, found in bounds]
+    x = [order for order, _ in bounds]
+    axes.fill_between(x, low, high, color=style.color, alpha=0.25, zorder=2, linewidth=0)
 
 
 def save(figure: Figure, path: Path, force: bool) -> Path:

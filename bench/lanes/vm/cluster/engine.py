@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, Interrupted, UsageError
+from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.vm import initramfs
 from bench.lanes.vm.cluster.connection import connected
 from bench.lanes.vm.cluster.fitness import Found
@@ -63,12 +63,9 @@ class ClusterEngine(Engine):
             return
         try:
             self._boot_all(processes)
-        except BenchError as error:
-            if isinstance(error, Interrupted):
-                raise
-            raise type(error)(
-                f"{error}; what is measured is kept, go on with: rmapbench run --resume {self.journal.directory}"
-            ) from None
+        except (LaneUnavailable, UsageError) as error:
+            again = f"rmapbench run --resume {self.journal.directory}"
+            raise type(error)(f"{error}; what is measured is kept, go on with: {again}") from None
 
     def _boot_all(self, processes: int) -> None:
         files, archive = self._files()

@@ -220,7 +220,7 @@ def test_a_scheduler_that_dies_ends_the_run_and_its_guests(cli: Cli, tmp_path: P
 
 def test_a_cluster_of_this_machine_is_made_and_goes(cli: Cli, tmp_path: Path) -> None:
     """Two workers at most are needed for two boots; no process and no directory of theirs stays."""
-    path = bzimage(tmp_path / "k")
+    path = bzimage(tmp_path / "k", "6.12-k")
     (tmp_path / "tmp").mkdir()
     env = {**fake_qemu(tmp_path), "TMPDIR": str(tmp_path / "tmp"), "FAKE_LOG": str(tmp_path / "log")}
     done = cli(
@@ -239,7 +239,7 @@ def test_no_guest_of_a_cluster_of_this_machine_outlives_it(
     cli: Cli, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """As a terminal interrupts, all its processes at once; or when the program is killed outright."""
-    path = bzimage(tmp_path / "k")
+    path = bzimage(tmp_path / "k", "6.12-k")
     mark, go = f"FAKE_LOG={tmp_path}", str(tmp_path / "go")
     env = {**fake_qemu(tmp_path, "k:waits"), "FAKE_LOG": f"{tmp_path}/log", "FAKE_GO": go}
     words = ["run", "--lane", "vm", "--kernel", f"k={path}", "fork", "--quiet", "--cluster", "local"]

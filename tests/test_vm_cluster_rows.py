@@ -24,7 +24,8 @@ def plan() -> Plan:
 
 def said(kernel: str) -> list[Record]:
     """What the boot of a kernel records, with arms as it knows them."""
-    values = {"a": [[1.0], []], "b": [[2.0, None, 3.0], [4.0]]}[kernel]
+    of: dict[str, list[list[float | None]]] = {"a": [[1.0], []], "b": [[2.0, None, 3.0], [4.0]]}
+    values = of[kernel]
     arms = {"a": [1, 0], "b": [2, 1]}[kernel]
     found: list[Record] = [["facts", {f"clock_{kernel}": 7}]]
     for block in (0, 1):

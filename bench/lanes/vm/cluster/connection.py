@@ -141,7 +141,8 @@ def _own_cluster(processes: int) -> Iterator[distributed.LocalCluster]:
     with tempfile.TemporaryDirectory(prefix="rmapbench-") as directory:
         cluster = distributed.LocalCluster(
             n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host="127.0.0.1",
-            dashboard_address=None, local_directory=directory, silence_logs=logging.CRITICAL,
+            dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=directory,
+            scheduler_kwargs={"local_directory": directory},
         )  # fmt: skip
         try:
             yield cluster

@@ -5,21 +5,30 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
+import importlib
 import shlex
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from bench.case import ALL, Case, Filters
-from bench.errors import UsageError, one_of
+from bench.errors import LaneUnavailable, UsageError, one_of
 from bench.lanes.vm import initramfs, kvm, qemu
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
-from bench.measure.plan import Arm, Block, Pace, Plan
+from bench.measure.plan import Arm, Block, Pace, Plan, Settings
+
+if TYPE_CHECKING:
+    from bench.measure.engine import Engine, Progress
+    from bench.measure.journal import Journal
 
 SESSION = "bench.lanes.vm.session"
 AT_ONCE = 2  # guests
+LOCAL, ADDRESSES = "local", ("tcp://", "tls://")  # of --cluster
 DESCRIBED = ("name", "machine", "release", "file")  # what stands in a line about a kernel
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
@@ -31,6 +40,7 @@ class Guests:
     images: dict[str, Image]
     accelerator: str
     controls: bool = True
+    cluster: str = ""  # where they are booted, if not by processes of this run
 
 
 UNASKED = ALL  # what `run` measures where no filter is given
@@ -45,8 +55,38 @@ def extra(args: argparse.Namespace) -> Guests:
         raise one_of("accelerator", accelerator, qemu.ACCELERATORS)
     if not args.kernel:
         raise UsageError("the vm lane needs a kernel to boot: --kernel IMAGE, or --kernel /boot")
+    cluster = getattr(args, "cluster", None) or ""
+    if cluster:
+        _check_cluster(cluster, accelerator, args)
     # One boot allows no verdict, and so needs no controls.
-    return Guests(images(args.kernel), accelerator, controls=not getattr(args, "fast", False))
+    return Guests(images(args.kernel), accelerator, not getattr(args, "fast", False), cluster)
+
+
+def _check_cluster(cluster: str, accelerator: str, args: argparse.Namespace) -> None:
+    """Refuse what cannot be done on a cluster."""
+    if cluster != LOCAL and not cluster.startswith(ADDRESSES):
+        raise UsageError(f"--cluster {cluster}: expected {LOCAL} or an address such as tcp://HOST:8786")
+    if accelerator != "tcg":
+        raise UsageError(
+            f"--accel {accelerator} takes the time, which depends on the machine; with --cluster only tcg"
+        )
+    if getattr(args, "affinity", None):
+        raise UsageError("--affinity is for processes of this run; a cluster's workers choose their CPUs")
+
+
+def engine(cluster: str) -> Callable[[Plan, Settings, Journal, Progress], Engine]:
+    """What carries out a plan on a cluster."""
+    return functools.partial(_cluster_engine().ClusterEngine, cluster)
+
+
+def _cluster_engine() -> ModuleType:
+    """The module that needs Dask, which is heavy and need not be there."""
+    try:
+        return importlib.import_module("bench.lanes.vm.cluster.engine")
+    except ImportError as error:
+        raise LaneUnavailable(
+            f"--cluster needs Dask distributed ({error}); it comes with: pip install '.[cluster]'"
+        ) from None
 
 
 def pace(guests: Guests) -> Pace:
@@ -90,6 +130,11 @@ def describe_variants(guests: Guests) -> list[str]:
 
 def prepare(chosen: list[Case], guests: Guests) -> None:
     """Refuse what cannot run here, before anything is booted."""
+    if guests.cluster:
+        module = _cluster_engine()
+        if guests.cluster != LOCAL:
+            module.examine(guests.cluster, {image.machine for image in guests.images.values()})
+            return
     for image in guests.images.values():
         program = qemu.require(image)
         initramfs.base()

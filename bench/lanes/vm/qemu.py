@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,3 +77,9 @@ def require(image: Image) -> str:
             f"{machine.qemu} is not installed; it comes with: apt-get install {machine.package}"
         )
     return found
+
+
+def version(program: str) -> str:
+    """The line that a QEMU says of itself."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return (said.splitlines() or ["unknown"])[0]

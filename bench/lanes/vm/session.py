@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,8 +81,7 @@ class Session:
         found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
         machine = MACHINES[next(iter(self.images.values())).machine]
         found["guest"] = " ".join((*machine.board, "-cpu", machine.tcg_cpu if counted else "host"))
-        said = subprocess.run([machine.qemu, "--version"], capture_output=True, text=True, check=False).stdout
-        found["qemu"] = (said.splitlines() or ["unknown"])[0]
+        found["qemu"] = self.setup.get("qemu") or qemu.version(machine.qemu)
         for image in self.images.values():
             found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
         return found
@@ -115,14 +113,18 @@ class Session:
                     request = Request(number, index, turn, arm.spec)
                     place = (number, turn) if arm.spec["shared"] else (number, turn, index)
                     groups[arm.spec["kernel"]].setdefault(place, []).append(request)
-        rng = random.Random(f"{job['seed']}/{job['number']}")
-        return {name: list(_shuffled(found, rng)) for name, found in groups.items() if found}
+        seed = f"{job['seed']}/{job['number']}"
+        return {
+            name: list(_shuffled(found, random.Random(f"{seed}/{name}")))
+            for name, found in groups.items()
+            if found
+        }
 
     def _boot(
         self, requests: dict[str, list[Request]], job: dict[str, Any], write: Writer
     ) -> dict[tuple[int, int, int], dict[str, Any]]:
         """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
-        base, place = initramfs.base(), Path(job["out"])
+        base, place = self._base(), Path(job["out"])
         heard: dict[tuple[int, int, int], dict[str, Any]] = {}
         reasons: dict[str, str] = {}
 
@@ -145,6 +147,11 @@ class Session:
             for block, arm in sorted({_at(request)[:2] for request in asked if _at(request) not in heard}):
                 write("failed", block, arm, f"{name}: {reasons[name] or 'an answer was garbled'}")
         return heard
+
+    def _base(self) -> bytes:
+        """What all boots have in common, made here or where the run was started."""
+        given = self.setup.get("archive")
+        return Path(given).read_bytes() if given else initramfs.base()
 
     def _boot_once(
         self,

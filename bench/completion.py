@@ -10,7 +10,10 @@ from bench.case import KEYS, Case, natural
 from bench.errors import BenchError
 from bench.lanes import LANES, lane
 
-FILES = ("file", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against")
+FILES = (
+    "file", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against",
+    "guest_root",
+)  # fmt: skip
 
 
 def asked() -> bool:

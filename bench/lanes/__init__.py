@@ -26,8 +26,8 @@ def extra(module: ModuleType, args: argparse.Namespace) -> Any:
     """What the user adds to the lane: variants, or the kernels of one that boots some."""
     if hasattr(module, "extra"):
         return module.extra(args)
-    if getattr(args, "kernel", None) or getattr(args, "accel", None):
-        raise UsageError("--kernel and --accel are for the vm lane; add --lane vm")
+    if any(getattr(args, name, None) for name in ("kernel", "accel", "guest_root")):
+        raise UsageError("--kernel, --guest-root and --accel are for the vm lane; add --lane vm")
     return options.variants(args)
 
 

@@ -14,7 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.case import Case
 from bench.errors import UsageError
+from bench.results import Results
+from bench.show import contpte
 from bench.show.rows import GENERATIONS
 from bench.show.table import size
 
@@ -122,6 +125,14 @@ def folio_axis(axes: Axes, orders: Sequence[int]) -> None:
     axes.grid(axis="x", visible=False)
     if 0 in orders:
         axes.axvspan(-0.5, 0.5, color="#F3EDDD", zorder=0, linewidth=0, label="order 0")
+
+
+def mark_contpte(axes: Axes, results: Results, cases: Iterable[Case]) -> None:
+    """A shade over the folio sizes, of those drawn, whose PTEs a kernel folds."""
+    if contpte.folds(results, cases := list(cases)):
+        first, last = contpte.FIRST_ORDER - 0.5, max(case.order for case in cases) + 0.5
+        said = f"contpte: PTEs folded by 16 ({contpte.MACHINE})"
+        axes.axvspan(first, last, color="#E6F1EC", zorder=0, linewidth=0, label=said)
 
 
 def save(figure: Figure, path: Path, force: bool) -> Path:

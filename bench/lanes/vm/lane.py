@@ -7,15 +7,18 @@ import contextlib
 import dataclasses
 import shlex
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import UsageError, one_of
-from bench.lanes.vm import initramfs, kvm, qemu
+from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
+from bench.lanes.vm.machines import MACHINES
+from bench.lanes.vm.machines.machine import Machine
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
+from bench.lanes.vm.unpacked import GuestRoot, roots
 from bench.measure.plan import Arm, Block, Pace, Plan
 
 SESSION = "bench.lanes.vm.session"
@@ -31,6 +34,16 @@ class Guests:
     images: dict[str, Image]
     accelerator: str
     controls: bool = True
+    roots: dict[str, GuestRoot] = field(default_factory=dict)  # by machine, where there is another Python
+
+    @property
+    def machines(self) -> list[Machine]:
+        """What the kernels are for."""
+        return list(dict.fromkeys(MACHINES[image.machine] for image in self.images.values()))
+
+    def of(self, machine: Machine) -> list[Image]:
+        """The kernels for a machine: they are compared with each other."""
+        return [image for image in self.images.values() if image.machine == machine.name]
 
 
 UNASKED = ALL  # what `run` measures where no filter is given
@@ -46,7 +59,8 @@ def extra(args: argparse.Namespace) -> Guests:
     if not args.kernel:
         raise UsageError("the vm lane needs a kernel to boot: --kernel IMAGE, or --kernel /boot")
     # One boot allows no verdict, and so needs no controls.
-    return Guests(images(args.kernel), accelerator, controls=not getattr(args, "fast", False))
+    found = Guests(images(args.kernel), accelerator, controls=not getattr(args, "fast", False))
+    return dataclasses.replace(found, roots=roots(args.guest_root, found.machines))
 
 
 def pace(guests: Guests) -> Pace:
@@ -90,11 +104,11 @@ def describe_variants(guests: Guests) -> list[str]:
 
 def prepare(chosen: list[Case], guests: Guests) -> None:
     """Refuse what cannot run here, before anything is booted."""
-    for image in guests.images.values():
-        program = qemu.require(image)
-        initramfs.base()
+    for machine in guests.machines:
+        program = qemu.require(machine)
+        initramfs.base(unpacked.require(machine, guests.roots))
         if guests.accelerator == "kvm":
-            kvm.require(program)
+            kvm.require(program, machine)
 
 
 def dry_run(guests: Guests) -> list[str]:
@@ -118,18 +132,25 @@ def plan(chosen: list[Case], guests: Guests) -> Plan:
         for family in FAMILIES
         for order in orders
         for memory in memories
-        if (block := _block(family, order, memory, guests, wanted))
+        for machine in guests.machines
+        if (block := _block(family, order, memory, guests, machine, wanted))
     ]
     kernels = {
         name: {**dataclasses.asdict(image), "path": str(image.path)} for name, image in guests.images.items()
     }
-    setup = {"kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE}
+    setup = {
+        "kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE,
+        "guest_roots": [str(root.path) for root in guests.roots.values()],
+    }  # fmt: skip
     return Plan(SESSION, setup, tuple(blocks))
 
 
-def _block(family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]) -> Block | None:
-    base, arms = next(iter(guests.images)), list[Arm]()
-    for image in guests.images.values():
+def _block(
+    family: Family, order: int, memory: str | None, guests: Guests, machine: Machine, wanted: set[str]
+) -> Block | None:
+    kernels, arms = guests.of(machine), list[Arm]()
+    base, name = kernels[0].name, _name(family, order, memory, machine)
+    for image in kernels:
         for path, operations in family.paths(order).items() if order in family.orders(image) else ():
             named = {op: case(family, image, op, path, order, memory).name for op in operations}
             named = {op: name for op, name in named.items() if name in wanted}
@@ -141,13 +162,13 @@ def _block(family: Family, order: int, memory: str | None, guests: Guests, wante
     if not arms:
         return None
     if not guests.controls:
-        return Block(_name(family, order, memory), tuple(arms))
+        return Block(name, tuple(arms))
     last = [arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]
-    return Block(_name(family, order, memory), (*arms, *_controls(last)))
+    return Block(name, (*arms, *_controls(last)))
 
 
-def _name(family: Family, order: int, memory: str | None) -> str:
-    return f"{family.name}/order={order}" + (f"/memory={memory}" if memory else "")
+def _name(family: Family, order: int, memory: str | None, machine: Machine) -> str:
+    return f"{family.name}/{machine.name}/order={order}" + (f"/memory={memory}" if memory else "")
 
 
 def _spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,8 +107,9 @@ def cases_of(image: Image, memory: str | None) -> Iterator[Case]:
 def case(family: Family, image: Image, operation: str, path: str, order: int, memory: str | None) -> Case:
     """The case's name; kind=anon and the host's machine are not written."""
     kind = None if family.kind == "anon" else family.kind
+    machine = None if image.machine == platform.machine() else image.machine
     return Case.of(
-        "vm", operation, kind=kind, kernel=image.name, path=path, order=order, memory=memory
+        "vm", operation, kind=kind, kernel=image.name, machine=machine, path=path, order=order, memory=memory
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,19 +61,24 @@ def append(boot: Boot, machine: Machine) -> str:
     environment = {**initramfs.ENVIRONMENT, "SETTLE": SETTLE[boot.accelerator]}
     return " ".join(
         [
-            f"console={machine.console}", "loglevel=4", "panic=-1",
+            f"console={machine.console}", "loglevel=4", "panic=-1", *machine.append,
             *(f"{name}={value}" for name, value in environment.items()),
             "--", *initramfs.ARGUMENTS,
         ]
     )  # fmt: skip
 
 
-def require(image: Image) -> str:
-    """The path of the QEMU for an image; LaneUnavailable with what to install if there is none."""
-    machine = MACHINES[image.machine]
+def require(machine: Machine) -> str:
+    """The path of the machine's QEMU; LaneUnavailable with what to install if there is none."""
     found = shutil.which(machine.qemu)
     if found is None:
         raise LaneUnavailable(
             f"{machine.qemu} is not installed; it comes with: apt-get install {machine.package}"
         )
     return found
+
+
+def version(machine: Machine) -> str:
+    """What the machine's QEMU says it is."""
+    said = subprocess.run([machine.qemu, "--version"], capture_output=True, text=True, check=False).stdout
+    return (said.splitlines() or ["unknown"])[0]

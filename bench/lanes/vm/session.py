@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.operations import larger, not_gated
 from bench.lanes.vm.qemu import Boot
+from bench.lanes.vm.unpacked import roots
 from bench.measure.journal import Writer
 from bench.measure.plan import Plan
 
@@ -53,6 +53,7 @@ class Session:
         self.images = {
             name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()
         }
+        self.machines = list(dict.fromkeys(MACHINES[image.machine] for image in self.images.values()))
 
     def build(self, part: int, parts: int) -> None:
         """Nothing is compiled."""
@@ -80,10 +81,8 @@ class Session:
         """What the figures are, and what was booted how."""
         counted = self.setup["accelerator"] == "tcg"
         found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
-        machine = MACHINES[next(iter(self.images.values())).machine]
-        found["guest"] = " ".join((*machine.board, "-cpu", machine.tcg_cpu if counted else "host"))
-        said = subprocess.run([machine.qemu, "--version"], capture_output=True, text=True, check=False).stdout
-        found["qemu"] = (said.splitlines() or ["unknown"])[0]
+        found["guest"] = "; ".join(" ".join(machine.hardware(counted)) for machine in self.machines)
+        found["qemu"] = "; ".join(dict.fromkeys(qemu.version(machine) for machine in self.machines))
         for image in self.images.values():
             found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
         return found
@@ -122,7 +121,7 @@ class Session:
         self, requests: dict[str, list[Request]], job: dict[str, Any], write: Writer
     ) -> dict[tuple[int, int, int], dict[str, Any]]:
         """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
-        base, place = initramfs.base(), Path(job["out"])
+        bases, place = self._bases(), Path(job["out"])
         heard: dict[tuple[int, int, int], dict[str, Any]] = {}
         reasons: dict[str, str] = {}
 
@@ -131,7 +130,7 @@ class Session:
 
         waiting = dict(requests)
         for _ in range(ATTEMPTS):
-            outcomes = self._boot_once(waiting, base, place, job, listen)
+            outcomes = self._boot_once(waiting, bases, place, job, listen)
             for name, outcome in outcomes.items():
                 heard |= {_at(requests[name][number]): answer for number, answer in answers(outcome.console)}
                 reasons[name] = outcome.reason
@@ -146,10 +145,15 @@ class Session:
                 write("failed", block, arm, f"{name}: {reasons[name] or 'an answer was garbled'}")
         return heard
 
+    def _bases(self) -> dict[str, bytes]:
+        """By machine what its guests have in common."""
+        found = roots(self.setup.get("guest_roots", ()), self.machines)
+        return {machine.name: initramfs.base(found.get(machine.name)) for machine in self.machines}
+
     def _boot_once(
         self,
         requests: dict[str, list[Request]],
-        base: bytes,
+        bases: dict[str, bytes],
         place: Path,
         job: dict[str, Any],
         listen: boot.Listener,
@@ -158,7 +162,8 @@ class Session:
         try:
             with tempfile.TemporaryDirectory(dir=place.parent) as directory:
                 jobs = [
-                    self._job(name, asked, base, Path(directory), job) for name, asked in requests.items()
+                    self._job(name, asked, bases[self.images[name].machine], Path(directory), job)
+                    for name, asked in requests.items()
                 ]
                 outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
                 for started in jobs:

@@ -91,6 +91,26 @@ def test_a_missing_library_is_named_with_who_needs_it_and_the_remedy(tmp_path: P
         packed(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "module"), [("os", "os"), ("ctypes/__init__", "ctypes"), ("lib-dynload/_ctypes", "_ctypes")]
+)
+def test_a_forgotten_package_of_the_library_is_noticed(name: str, module: str, tmp_path: Path) -> None:
+    """Before a guest is booted that could not start."""
+    path = vm.guest_root(tmp_path / "root")
+    (found,) = path.glob(f"usr/lib/python3.11/{name}.*")
+    found.unlink()
+    with pytest.raises(LaneUnavailable, match=f"module {module} is not there; get it"):
+        packed(path)
+
+
+def test_a_newer_python_than_this_one_is_refused_if_it_cannot_be_read(tmp_path: Path) -> None:
+    """What its modules import would be missed."""
+    path = vm.guest_root(tmp_path / "root", version="3.99")
+    (path / "usr/lib/python3.99/stat.py").write_text("def words of a later grammar")
+    with pytest.raises(LaneUnavailable, match=r"stat\.py: not understood by .* with Python 3\.99"):
+        packed(path)
+
+
 @pytest.mark.parametrize("given_root", [False, True])
 def test_no_python_for_guests_is_exit_code_4_with_the_commands(
     given_root: bool, cli: Cli, tmp_path: Path

@@ -6,7 +6,7 @@ import contextlib
 import platform
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from modulefinder import Module, ModuleFinder
 from pathlib import Path, PurePosixPath
@@ -15,12 +15,13 @@ from types import CodeType
 from bench.case import natural
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.vm import elf
-from bench.lanes.vm.interpreter import Interpreter
+from bench.lanes.vm.interpreter import VERSION, Interpreter
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
 
 PYTHON = re.compile(r"python(3\.\d+)")
 STARTING = ("encodings", "encodings.utf_8")  # what Python imports before any program does
+NEEDED = ("os", "encodings", "ctypes", "_ctypes")  # from both packages of the library
 MOST_LINKS = 40  # symbolic links on the way to a file, as in the kernel
 # What has the interpreter in Debian 12; the other packages that these name are for other modules.
 PACKAGES = (
@@ -45,6 +46,7 @@ class GuestRoot:
     def interpreter(self, directory: Path, modules: Sequence[str]) -> Interpreter:
         """Its Python with what these modules of the directory import; nothing of it is run."""
         found = dict(self._modules(directory, (*STARTING, *modules)))
+        self._complete(found)
         loader = elf.read(self.program).loader
         loads = self._find([loader, f"usr/{loader.lstrip('/')}"], self.program.name) if loader else None
         extensions = [path for path in found.values() if path.suffix == ".so"]
@@ -58,14 +60,32 @@ class GuestRoot:
         home = self.path / "usr/lib" / f"python{self.version}"
         finder = _Loading([str(directory), str(home)])
         for name in names:
-            with contextlib.suppress(ImportError):
+            with contextlib.suppress(
+                ImportError, AttributeError
+            ):  # the latter of a directory without __init__
                 finder.import_hook(name)
         for name, module in finder.modules.items():
             if module.__file__ and directory not in Path(module.__file__).parents:
                 yield name, Path(module.__file__)
         for name in {*finder.badmodules, *names} - finder.modules.keys():
+            self._readable(home / f"{name.replace('.', '/')}.py")
             for path in (home / "lib-dynload").glob(f"{name}.*so"):
                 yield name, path
+
+    def _readable(self, source: Path) -> None:
+        """A source that is there and was not understood is of a newer Python."""
+        if source.is_file():
+            raise LaneUnavailable(
+                f"{source}: not understood by Python {VERSION}; "
+                f"run rmapbench with Python {self.version}, or unpack an older one"
+            )
+
+    def _complete(self, modules: Mapping[str, Path]) -> None:
+        """Forgotten packages are noticed here and not in a guest."""
+        if missing := [name for name in NEEDED if name not in modules]:
+            raise LaneUnavailable(
+                f"{self.path}: Python's module {missing[0]} is not there; {remedy(self.machine, self.path)}"
+            )
 
     def _libraries(self, programs: Sequence[Path]) -> dict[str, Path]:
         """What the programs need, and what that needs, by name."""
@@ -150,7 +170,10 @@ def remedy(machine: Machine, path: Path) -> str:
         options, "apt-get $options update", f"apt-get $options download {' '.join(PACKAGES)}",
         f'for package in *_{name}.deb; do dpkg -x "$package" {shlex.quote(str(path))}; done',
     )  # fmt: skip
-    return "get it in an empty directory with:\n" + "\n".join(f"  {command}" for command in commands)
+    return (
+        "get it from Debian 12 (13 has python3.13), in an empty directory, with:\n"
+        + "\n".join(f"  {command}" for command in commands)
+    )  # fmt: skip
 
 
 def _inside(root: Path, place: str) -> Path | None:

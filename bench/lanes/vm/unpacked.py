@@ -21,7 +21,7 @@ from bench.lanes.vm.machines.machine import Machine
 
 PYTHON = re.compile(r"python(3\.\d+)")
 STARTING = ("encodings", "encodings.utf_8")  # what Python imports before any program does
-NEEDED = ("os", "encodings", "ctypes", "_ctypes")  # from both packages of the library
+NEEDED = ("encodings", "ctypes", "os", "_ctypes")  # from both packages of the library
 MOST_LINKS = 40  # symbolic links on the way to a file, as in the kernel
 # What has the interpreter in Debian 12; the other packages that these name are for other modules.
 PACKAGES = (

@@ -17,7 +17,7 @@ from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.aarch64 import AARCH64
 from bench.lanes.vm.machines.x86_64 import X86_64
 from tests import vm
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 
 MODULES = ("ctypes", "zlib")  # the latter is built in
 ELSEWHERE = AARCH64 if platform.machine() != "aarch64" else X86_64
@@ -128,6 +128,14 @@ def test_no_python_for_guests_is_exit_code_4_with_the_commands(
     words = commands.split()
     assert f"APT::Architecture={ELSEWHERE.debian}" in words
     assert set(unpacked.PACKAGES) <= set(words)
+
+
+def test_the_manual_has_the_same_commands() -> None:
+    """Word for word; they were run as they stand there."""
+    manual = (ROOT / "README.md").read_text()
+    commands = unpacked.remedy(AARCH64, Path("root")).splitlines()[1:]
+    assert len(commands) == 4
+    assert [command for command in commands if f"\n{command.strip()}\n" not in manual] == []
 
 
 def test_roots_that_cannot_be_used_are_refused(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def guest_root(directory: Path, machine: Machine = AARCH64, version: str = "3.11
     (home / f"lib-dynload/_ctypes.cpython-311-{machine.triplet}.so").write_bytes(extension)
     sources = {"ctypes/__init__": "import _ctypes, os\ndef later(): import http.server", "os": "import stat"}
     for name, text in {**sources, "stat": "", "encodings/__init__": "from . import aliases",
-                       "encodings/aliases": "", "http/__init__": "", "http/server": "", "unused": ""}.items():  # fmt: skip
+                       "encodings/aliases": "", "http/__init__": "", "http/server": "",
+                       "unused": ""}.items():  # fmt: skip
         (home / f"{name}.py").parent.mkdir(exist_ok=True)
         (home / f"{name}.py").write_text(text)
     return directory

@@ -16,6 +16,7 @@ from bench.errors import UsageError
 from bench.lanes.live.workload import system
 from bench.lanes.vm import image, qemu
 from bench.lanes.vm.machines import MACHINES
+from bench.lanes.vm.operations import not_gated
 from tests import vm
 from tests.conftest import Cli
 
@@ -135,6 +136,13 @@ def test_kernels_of_two_machines_are_measured_in_one_run_and_not_compared(cli: C
     assert controls == {"x86_64", "aarch64"}
     shown = cli("report", str(output), "fork", "machine=aarch64").out
     assert "folded" in shown and "x86_64" not in shown
+
+
+def test_what_folding_makes_uncertain_is_not_judged() -> None:
+    """Page by page, of folios smaller than what is folded, on the machine that folds; order 0 is judged."""
+    reasons = {order: not_gated("fork", "pte", order, "aarch64") for order in range(10)}
+    assert [order for order, reason in reasons.items() if reason] == [1, 2, 3]
+    assert not not_gated("fork", "pte", 2, "x86_64") and not not_gated("fork", "ptes", 2, "aarch64")
 
 
 def test_figures_of_another_machine_say_so_in_their_names(cli: Cli, tmp_path: Path) -> None:

@@ -64,10 +64,15 @@ class Session:
             {
                 "loops": 1,
                 "metadata": {"pages": spec["bytes"] // PAGE, **_extra(spec)},
-                "per_case": [_judging(spec, operation) for operation in spec["ops"]],
+                "per_case": [self._judging(spec, operation) for operation in spec["ops"]],
             }
             for spec in specs
         ]
+
+    def _judging(self, spec: dict[str, Any], operation: str) -> dict[str, str]:
+        """Why a case is not judged, if it is not."""
+        reason = not_gated(operation, spec["path"], spec["order"], self.images[spec["kernel"]].machine)
+        return {"not_gated": reason} if reason else {}
 
     def arm(self, spec: dict[str, Any], tuning: Any) -> Session:
         """No arm is tried alone: that would take a boot."""
@@ -183,12 +188,6 @@ class Session:
         archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
         started = Boot(self.images[name], job["number"], self.setup["accelerator"])
         return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
-
-
-def _judging(spec: dict[str, Any], operation: str) -> dict[str, str]:
-    """Why a case is not judged, if it is not."""
-    reason = not_gated(operation, spec["path"], spec["order"])
-    return {"not_gated": reason} if reason else {}
 
 
 def _at(request: Request) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bench.errors import LaneUnavailable
 
@@ -33,16 +33,16 @@ def read(path: Path) -> Elf:
 
 
 def _facts(file: BinaryIO) -> Elf:
+    from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
     from elftools.elf.enums import ENUM_E_MACHINE
+    from elftools.elf.segments import InterpSegment
 
     program = ELFFile(file)
     if program.elfclass != 64 or not program.little_endian:
         raise ValueError(f"{program.elfclass} bits, another byte order")
-    kinds = {segment["p_type"]: segment for segment in program.iter_segments()}
-    machine, loader, dynamic = program["e_machine"], kinds.get("PT_INTERP"), kinds.get("PT_DYNAMIC")
-    return Elf(
-        ENUM_E_MACHINE.get(machine, machine),
-        loader.get_interp_name() if loader else None,
-        tuple(tag.needed for tag in dynamic.iter_tags("DT_NEEDED")) if dynamic else (),
-    )
+    segments, machine = list(program.iter_segments()), program["e_machine"]
+    loaders = [segment.get_interp_name() for segment in segments if isinstance(segment, InterpSegment)]
+    dynamic: list[Any] = [segment for segment in segments if isinstance(segment, DynamicSegment)]
+    needed = [tag.needed for segment in dynamic for tag in segment.iter_tags("DT_NEEDED")]
+    return Elf(ENUM_E_MACHINE.get(machine, machine), next(iter(loaders), None), tuple(needed))

@@ -64,9 +64,10 @@ class GuestRoot:
                 ImportError, AttributeError
             ):  # the latter of a directory without __init__
                 finder.import_hook(name)
-        for name, module in finder.modules.items():
-            if module.__file__ and directory not in Path(module.__file__).parents:
-                yield name, Path(module.__file__)
+        files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
+        for name, file in files.items():
+            if file and directory not in Path(file).parents:
+                yield name, Path(file)
         for name in {*finder.badmodules, *names} - finder.modules.keys():
             self._readable(home / f"{name.replace('.', '/')}.py")
             for path in (home / "lib-dynload").glob(f"{name}.*so"):

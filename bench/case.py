@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,9 @@ KEYS = (
 )  # fmt: skip
 LEVELS = ("call", "scenario", "live", "vm")
 # What a missing key stands for; `kind` has a default outside `call/` only.
-DEFAULTS = {"pattern": "full", "threads": "1", "kind": "anon", "memory": "hot"}
+DEFAULTS = {
+    "pattern": "full", "threads": "1", "kind": "anon", "memory": "hot", "machine": platform.machine(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Case:
         """The value of `key` including what its absence stands for."""
         if key == "kind" and self.level == "call":
             return self.get(key)
-        if key == "memory" and self.level != "scenario":
+        if (key == "memory" and self.level != "scenario") or (key == "machine" and self.level != "vm"):
             return self.get(key)
         return self.get(key, DEFAULTS.get(key, ""))
 

@@ -11,17 +11,9 @@ from bench.errors import BenchError
 from bench.lanes import LANES, lane
 
 FILES = (
-    "file",
-    "base",
-    "directory",
-    "output",
-    "html",
-    "chart",
-    "counts",
-    "thresholds",
-    "baseline",
-    "against",
-)
+    "file", "base", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against",
+    "guest_root",
+)  # fmt: skip
 
 
 def asked() -> bool:

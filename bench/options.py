@@ -48,6 +48,13 @@ def add_kernels(parser: argparse.ArgumentParser) -> None:
         help="vm lane: a kernel image, or a directory such as /boot; several are compared",
     )
     parser.add_argument(
+        "--guest-root",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="vm lane: where packages with a Python for guests of another architecture are unpacked",
+    )
+    parser.add_argument(
         "--accel", metavar="HOW", help="vm lane: tcg counts instructions (default), kvm takes the time"
     )
 

@@ -39,6 +39,7 @@ IMPORTERS = {
     "ruptures": ("bench.judge.history",),  # takes half a second to import: inside functions only
     "distributed": ("bench.lanes.vm.cluster.connection",),  # half a second, and threads: with --cluster only
     "argcomplete": ("bench.completion",),  # when a shell asks for completions
+    "elftools": ("bench.lanes.vm.elf",),
 }
 # Modules that do without any library: one must stay small where it forks, one must be obvious.
 WORKLOAD = "bench.lanes.live.workload"

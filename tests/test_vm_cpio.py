@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.lanes.vm import cpio, initramfs, interpreter
+from bench.lanes.vm import cpio, elf, initramfs, interpreter
 from tests.conftest import Cli
 
 NAMES = st.text("abc/.", min_size=1, max_size=9).filter(
@@ -95,7 +95,7 @@ def test_the_packed_interpreter_starts_by_itself_and_the_workload_answers(tmp_pa
         elif stat.S_ISREG(mode):
             path.write_bytes(data)
             path.chmod(mode & 0o777)
-    loader = interpreter.interpreter_of(tmp_path / interpreter.PROGRAM)
+    loader = elf.read(tmp_path / interpreter.PROGRAM).loader
     assert loader is not None
     command = [
         str(tmp_path / loader.lstrip("/")), "--library-path", str(tmp_path / interpreter.LIBRARIES),

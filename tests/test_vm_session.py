@@ -75,7 +75,7 @@ def test_a_full_disk_is_the_reason_of_every_arm(tmp_path: Path, monkeypatch: pyt
     def full(requests: object) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(session.initramfs, "base", lambda: b"")
+    monkeypatch.setattr(session.initramfs, "base", lambda root: b"")
     monkeypatch.setattr(session.initramfs, "jobs", full)
     given, plan = made([spec()])
     out = tmp_path / "worker-001.jsonl"

@@ -31,8 +31,8 @@ def extra(module: ModuleType, args: argparse.Namespace) -> Any:
     """What the user adds to the lane: variants, or the kernels of one that boots some."""
     if hasattr(module, "extra"):
         return module.extra(args)
-    if any(getattr(args, name, None) for name in ("kernel", "accel", "cluster")):
-        raise UsageError("--kernel, --accel and --cluster are for the vm lane; add --lane vm")
+    if any(getattr(args, name, None) for name in ("kernel", "accel", "cluster", "guest_root")):
+        raise UsageError("--kernel, --guest-root, --accel and --cluster are for the vm lane; add --lane vm")
     return options.variants(args)
 
 

@@ -12,7 +12,15 @@ from bench.case import Case, Filters, natural
 from bench.errors import UsageError
 from bench.judge.stats import Samples
 from bench.results import Results
-from bench.show.chart_style import SETTINGS, folio_axis, legend, panels, style_of_variant
+from bench.show.chart_style import (
+    SETTINGS,
+    Style,
+    folio_axis,
+    legend,
+    mark_contpte,
+    panels,
+    style_of_variant,
+)
 from bench.show.figures import Figures
 from bench.show.rows import Subject, is_plain
 from bench.show.table import percent
@@ -28,7 +36,7 @@ def kernels_chart(results: Results, filters: Filters | None = None) -> Figure:
         raise UsageError("no kernel was measured on path=default; run --lane vm --kernel ... path=default")
     samples, families = Samples(results), dict[Case, list[Case]]()
     for case in cases:
-        families.setdefault(case.group.but(order=None), []).append(case)
+        families.setdefault(case.group.but(order=None, machine=None), []).append(case)
     kernels = sorted({case.get("kernel") for case in cases}, key=natural)
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(families), f"{Figures(samples).unit} by kernel and folio size")
@@ -45,6 +53,8 @@ def _order_0(samples: Samples, cases: Sequence[Case], kernels: Sequence[str]) ->
     if len(kernels) < 2 or {kernels[0], kernels[-1]} - found.keys():
         return ""
     old, new = found[kernels[0]], found[kernels[-1]]
+    if old.get("machine") != new.get("machine"):  # instructions of different machines
+        return ""
     plain, change = Figures(samples).plain, samples.compare(new, old).change
     values = [plain(samples.summary(case).value) for case in (old, new)]
     return f"\n4K: {values[0]} to {values[1]}, {percent(change)}"
@@ -56,14 +66,17 @@ def _panel(axes: Axes, samples: Samples, cases: Sequence[Case], kernels: Sequenc
         value = 1e9 * samples.summary(case).value
         lines.setdefault((case.get("kernel"), case.get("path")), {})[case.order] = value
     folio_axis(axes, sorted({case.order for case in cases}))
+    mark_contpte(axes, samples.results, cases)
+    machines = {case.get("kernel"): case.get("machine") for case in cases}
     for (kernel, path), points in sorted(lines.items(), key=lambda item: kernels.index(item[0][0])):
-        _line(axes, kernel, path, points, kernels)
+        label = f"{kernel} ({machines[kernel]})" if machines[kernel] else kernel
+        _line(axes, path, points, style_of_variant(kernel, kernels), label)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.set_ylabel(Figures(samples).unit)
 
 
-def _line(axes: Axes, kernel: str, path: str, points: Mapping[int, float], kernels: Sequence[str]) -> None:
-    style, (line, said) = style_of_variant(kernel, kernels), PATHS[path]
+def _line(axes: Axes, path: str, points: Mapping[int, float], style: Style, kernel: str) -> None:
+    line, said = PATHS[path]
     x = sorted(points)
     label = kernel if line == "-" else f"{kernel}, {said}"
     filled = style.color if line == "-" else "none"

@@ -19,6 +19,7 @@ from bench.show.chart_style import (
     Style,
     folio_axis,
     legend,
+    mark_contpte,
     panels,
     ribbon,
     style_of_path,
@@ -50,6 +51,7 @@ def ratio_chart(results: Results, filters: Filters | None = None) -> Figure:
         variants = [subject.variant for subject in sections]
         for panel, members in zip(axes, families.values()):
             ratio_panel(panel, members, found, variants)
+            mark_contpte(panel, results, [row.group for rows in members.values() for row in rows])
         legend(figure, axes)
     return figure
 
@@ -144,6 +146,7 @@ def cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
     shared = [case for case in cases if samples.results.note(case, "same_code") and case.get("path") == "pte"]
     same = [case.order for case in shared]
     folio_axis(axes, sorted({case.order for case in cases}))
+    mark_contpte(axes, samples.results, cases)
     for path, costs in by_path.items():
         style = style_of_path(path)
         both = {order: by_path["pte"][order] for order in same} if path == "ptes" else {}

@@ -20,7 +20,7 @@ from bench.results import Results
 from bench.show.chart_counts import counts_chart
 from bench.show.chart_forest import forest_of
 from bench.show.chart_order import cost_panel, ratio_panel
-from bench.show.chart_style import SETTINGS, canvas, legend
+from bench.show.chart_style import SETTINGS, canvas, legend, mark_contpte
 from bench.show.chart_variants import variants_panel
 from bench.show.report import Section
 from bench.show.rows import rank, variant_of
@@ -41,6 +41,7 @@ def section_charts(
             figure = canvas(*SMALL, "batched / per-page")
             axes = figure.subplots()
             ratio_panel(axes, {subject: rows}, controls, variants)
+            mark_contpte(axes, samples.results, [row.group for row in rows])
             yield _finished(figure, f"{prefix}r", f"{subject.title}: batched over per-page by folio size")
     with matplotlib.rc_context(TEXT):
         figure = canvas(*SMALL, "cost of a page")

@@ -14,8 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.case import Case
 from bench.errors import UsageError
 from bench.judge.estimate import Interval
+from bench.results import Results
+from bench.show import contpte
 from bench.show.rows import GENERATIONS
 from bench.show.table import size
 
@@ -131,6 +134,14 @@ def ribbon(axes: Axes, style: Style, intervals: Mapping[int, Interval | None], s
     low, high = [scale * found.low for _, found in bounds], [scale * found.high for _, found in bounds]
     x = [order for order, _ in bounds]
     axes.fill_between(x, low, high, color=style.color, alpha=0.25, zorder=2, linewidth=0)
+
+
+def mark_contpte(axes: Axes, results: Results, cases: Iterable[Case]) -> None:
+    """A shade over the folio sizes, of those drawn, whose PTEs a kernel folds."""
+    if contpte.folds(results, cases := list(cases)):
+        first, last = contpte.FIRST_ORDER - 0.5, max(case.order for case in cases) + 0.5
+        said = f"contpte: PTEs folded by 16 ({contpte.MACHINE})"
+        axes.axvspan(first, last, color="#E6F1EC", zorder=0, linewidth=0, label=said)
 
 
 def save(figure: Figure, path: Path, force: bool) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.case import Case
 from bench.judge.stats import Samples, Summary
+from bench.show import contpte
 from bench.show.figures import Figures
 from bench.show.rows import Row
 from bench.show.table import nanoseconds, percent, size
@@ -25,10 +26,12 @@ WEAK_SHARE = 0.9999  # of folios of the order: what is less is said
 def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     """All of them for the rows of one table."""
     cases = [case for row in rows for case in _cases(samples, row)]
-    paired = any(row.per_page and row.batched for row in rows)
+    paired = [row.group for row in rows if row.per_page and row.batched]
     return [
-        *_whole(samples, rows), *([PATHS] if paired else []), *_clock(samples, cases),
-        *_technique(samples, rows), *_small(samples, cases), *_mixed(samples, cases),
+        *_whole(samples, rows), *([PATHS] if paired else []),
+        *([contpte.NOTE] if contpte.folds(samples.results, paired) else []),
+        *_clock(samples, cases), *_technique(samples, rows),
+        *_small(samples, cases), *_mixed(samples, cases),
     ]  # fmt: skip
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import bench.lanes
 from bench.lanes.vm import cpio, interpreter
+from bench.lanes.vm.interpreter import Interpreter
+from bench.lanes.vm.running import running
+from bench.lanes.vm.unpacked import GuestRoot
 
 WORKLOAD = Path(bench.lanes.__file__).parent / "live" / "workload"
 INIT = Path(__file__).parent / "guest" / "init.py"
@@ -19,12 +22,14 @@ ENVIRONMENT = {"LD_LIBRARY_PATH": f"/{interpreter.LIBRARIES}", "PYTHONHASHSEED":
 MODULES = ("workload.serve", "ctypes", "runpy", "pkgutil", "zlib")  # running a directory takes runpy
 
 
-def base() -> bytes:
-    """What every boot of guests like this machine has in common."""
+def base(root: GuestRoot | None = None) -> bytes:
+    """What every boot has in common of guests with the Python of this root, or else the running one."""
+    of = root.interpreter if root else running
+    python = of(WORKLOAD.parent, MODULES)
     return cpio.archive(
         [
-            *interpreter.entries(WORKLOAD.parent, MODULES),
-            *_programs(),
+            *python.entries(),
+            *_programs(python),
             cpio.symlink("init", interpreter.PROGRAM),
             cpio.directory("tmp"),
             cpio.device("dev/console", 5, 1),
@@ -34,10 +39,10 @@ def base() -> bytes:
     )
 
 
-def _programs() -> Iterator[cpio.Entry]:
+def _programs(python: Interpreter) -> Iterator[cpio.Entry]:
     for path in sorted(WORKLOAD.glob("*.py")):
-        yield from interpreter.source(f"workload/{path.name}", path.read_bytes())
-    yield from interpreter.source("init.py", INIT.read_bytes())
+        yield from python.source(f"workload/{path.name}", path.read_bytes())
+    yield from python.source("init.py", INIT.read_bytes())
 
 
 def jobs(requests: Sequence[dict[str, Any]]) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import tempfile
 from pathlib import Path
 
 from bench.errors import LaneUnavailable
+from bench.lanes.vm.machines.machine import Machine
 
 DEVICE = Path("/dev/kvm")
 TIMEOUT = 20  # seconds; it takes one
@@ -17,9 +19,11 @@ CODE = 0x15
 SECTOR = bytes([0xB0, CODE, 0xE6, PORT, 0xF4, 0xEB, 0xFD]).ljust(510, b"\0") + b"\x55\xaa"
 
 
-def require(qemu: str) -> None:
-    """LaneUnavailable, with what is wrong, if a trivial guest does not run."""
+def require(qemu: str, machine: Machine) -> None:
+    """LaneUnavailable, with what is wrong, if a trivial guest of the machine does not run."""
     remedy = "count instructions instead, with --accel tcg"
+    if machine.name != platform.machine() or not machine.probes_kvm:
+        raise LaneUnavailable(f"guests of {machine.name} do not run with KVM here; {remedy}")
     if not os.access(DEVICE, os.R_OK | os.W_OK):
         raise LaneUnavailable(f"{DEVICE}: missing or not permitted; {remedy}")
     said = _tried(qemu)

@@ -10,16 +10,19 @@ import importlib
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError, one_of
-from bench.lanes.vm import initramfs, kvm, qemu
+from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
+from bench.lanes.vm.machines import MACHINES
+from bench.lanes.vm.machines.machine import Machine
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
+from bench.lanes.vm.unpacked import GuestRoot, roots
 from bench.measure.plan import Arm, Block, Pace, Plan, Settings
 
 if TYPE_CHECKING:
@@ -41,6 +44,16 @@ class Guests:
     accelerator: str
     controls: bool = True
     cluster: str = ""  # where they are booted, if not by processes of this run
+    roots: dict[str, GuestRoot] = field(default_factory=dict)  # by machine, where there is another Python
+
+    @property
+    def machines(self) -> list[Machine]:
+        """What the kernels are for."""
+        return list(dict.fromkeys(MACHINES[image.machine] for image in self.images.values()))
+
+    def of(self, machine: Machine) -> list[Image]:
+        """The kernels for a machine: they are compared with each other."""
+        return [image for image in self.images.values() if image.machine == machine.name]
 
 
 UNASKED = ALL  # what `run` measures where no filter is given
@@ -59,7 +72,8 @@ def extra(args: argparse.Namespace) -> Guests:
     if cluster:
         _check_cluster(cluster, accelerator, args)
     # One boot allows no verdict, and so needs no controls.
-    return Guests(images(args.kernel), accelerator, not getattr(args, "fast", False), cluster)
+    found = Guests(images(args.kernel), accelerator, not getattr(args, "fast", False), cluster)
+    return dataclasses.replace(found, roots=roots(args.guest_root, found.machines))
 
 
 def _check_cluster(cluster: str, accelerator: str, args: argparse.Namespace) -> None:
@@ -130,16 +144,16 @@ def describe_variants(guests: Guests) -> list[str]:
 
 def prepare(chosen: list[Case], guests: Guests) -> None:
     """Refuse what cannot run here, before anything is booted."""
-    if guests.cluster:
-        module = _cluster_engine()
-        if guests.cluster != LOCAL:
-            module.examine(guests.cluster, {image.machine for image in guests.images.values()})
-            return
-    for image in guests.images.values():
-        program = qemu.require(image)
-        initramfs.base()
+    far = _cluster_engine() if guests.cluster else None
+    if far and guests.cluster != LOCAL:
+        far.examine(guests.cluster, {machine.name for machine in guests.machines})
+    for machine in guests.machines:
+        initramfs.base(unpacked.require(machine, guests.roots))
+        if guests.cluster not in ("", LOCAL):
+            continue  # the workers' QEMU was looked at
+        program = qemu.require(machine)
         if guests.accelerator == "kvm":
-            kvm.require(program)
+            kvm.require(program, machine)
 
 
 def dry_run(guests: Guests) -> list[str]:
@@ -163,18 +177,25 @@ def plan(chosen: list[Case], guests: Guests) -> Plan:
         for family in FAMILIES
         for order in orders
         for memory in memories
-        if (block := _block(family, order, memory, guests, wanted))
+        for machine in guests.machines
+        if (block := _block(family, order, memory, guests, machine, wanted))
     ]
     kernels = {
         name: {**dataclasses.asdict(image), "path": str(image.path)} for name, image in guests.images.items()
     }
-    setup = {"kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE}
+    setup = {
+        "kernels": kernels, "accelerator": guests.accelerator, "at_once": AT_ONCE,
+        "guest_roots": [str(root.path) for root in guests.roots.values()],
+    }  # fmt: skip
     return Plan(SESSION, setup, tuple(blocks))
 
 
-def _block(family: Family, order: int, memory: str | None, guests: Guests, wanted: set[str]) -> Block | None:
-    base, arms = next(iter(guests.images)), list[Arm]()
-    for image in guests.images.values():
+def _block(
+    family: Family, order: int, memory: str | None, guests: Guests, machine: Machine, wanted: set[str]
+) -> Block | None:
+    kernels, arms = guests.of(machine), list[Arm]()
+    base, name = kernels[0].name, _name(family, order, memory, machine)
+    for image in kernels:
         for path, operations in family.paths(order).items() if order in family.orders(image) else ():
             named = {op: case(family, image, op, path, order, memory).name for op in operations}
             named = {op: name for op, name in named.items() if name in wanted}
@@ -186,13 +207,13 @@ def _block(family: Family, order: int, memory: str | None, guests: Guests, wante
     if not arms:
         return None
     if not guests.controls:
-        return Block(_name(family, order, memory), tuple(arms))
+        return Block(name, tuple(arms))
     last = [arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]
-    return Block(_name(family, order, memory), (*arms, *_controls(last)))
+    return Block(name, (*arms, *_controls(last)))
 
 
-def _name(family: Family, order: int, memory: str | None) -> str:
-    return f"{family.name}/order={order}" + (f"/memory={memory}" if memory else "")
+def _name(family: Family, order: int, memory: str | None, machine: Machine) -> str:
+    return f"{family.name}/{machine.name}/order={order}" + (f"/memory={memory}" if memory else "")
 
 
 def _spec(

@@ -61,16 +61,15 @@ def append(boot: Boot, machine: Machine) -> str:
     environment = {**initramfs.ENVIRONMENT, "SETTLE": SETTLE[boot.accelerator]}
     return " ".join(
         [
-            f"console={machine.console}", "loglevel=4", "panic=-1",
+            f"console={machine.console}", "loglevel=4", "panic=-1", *machine.append,
             *(f"{name}={value}" for name, value in environment.items()),
             "--", *initramfs.ARGUMENTS,
         ]
     )  # fmt: skip
 
 
-def require(image: Image) -> str:
-    """The path of the QEMU for an image; LaneUnavailable with what to install if there is none."""
-    machine = MACHINES[image.machine]
+def require(machine: Machine) -> str:
+    """The path of the machine's QEMU; LaneUnavailable with what to install if there is none."""
     found = shutil.which(machine.qemu)
     if found is None:
         raise LaneUnavailable(

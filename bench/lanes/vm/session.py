@@ -16,6 +16,7 @@ from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.operations import larger, not_gated
 from bench.lanes.vm.qemu import Boot
+from bench.lanes.vm.unpacked import roots
 from bench.measure.journal import Writer
 from bench.measure.plan import Plan
 
@@ -52,6 +53,7 @@ class Session:
         self.images = {
             name: Image(**{**given, "path": Path(given["path"])}) for name, given in setup["kernels"].items()
         }
+        self.machines = list(dict.fromkeys(MACHINES[image.machine] for image in self.images.values()))
 
     def build(self, part: int, parts: int) -> None:
         """Nothing is compiled."""
@@ -62,10 +64,15 @@ class Session:
             {
                 "loops": 1,
                 "metadata": {"pages": spec["bytes"] // PAGE, **_extra(spec)},
-                "per_case": [_judging(spec, operation) for operation in spec["ops"]],
+                "per_case": [self._judging(spec, operation) for operation in spec["ops"]],
             }
             for spec in specs
         ]
+
+    def _judging(self, spec: dict[str, Any], operation: str) -> dict[str, str]:
+        """Why a case is not judged, if it is not."""
+        reason = not_gated(operation, spec["path"], spec["order"], self.images[spec["kernel"]].machine)
+        return {"not_gated": reason} if reason else {}
 
     def arm(self, spec: dict[str, Any], tuning: Any) -> Session:
         """No arm is tried alone: that would take a boot."""
@@ -79,9 +86,10 @@ class Session:
         """What the figures are, and what was booted how."""
         counted = self.setup["accelerator"] == "tcg"
         found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
-        machine = MACHINES[next(iter(self.images.values())).machine]
-        found["guest"] = " ".join((*machine.board, "-cpu", machine.tcg_cpu if counted else "host"))
-        found["qemu"] = self.setup.get("qemu") or qemu.version(machine.qemu)
+        found["guest"] = "; ".join(" ".join(machine.hardware(counted)) for machine in self.machines)
+        found["qemu"] = self.setup.get("qemu") or "; ".join(
+            dict.fromkeys(qemu.version(machine.qemu) for machine in self.machines)
+        )
         for image in self.images.values():
             found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
         return found
@@ -124,7 +132,7 @@ class Session:
         self, requests: dict[str, list[Request]], job: dict[str, Any], write: Writer
     ) -> dict[tuple[int, int, int], dict[str, Any]]:
         """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
-        base, place = self._base(), Path(job["out"])
+        bases, place = self.bases(), Path(job["out"])
         heard: dict[tuple[int, int, int], dict[str, Any]] = {}
         reasons: dict[str, str] = {}
 
@@ -133,7 +141,7 @@ class Session:
 
         waiting = dict(requests)
         for _ in range(ATTEMPTS):
-            outcomes = self._boot_once(waiting, base, place, job, listen)
+            outcomes = self._boot_once(waiting, bases, place, job, listen)
             for name, outcome in outcomes.items():
                 heard |= {_at(requests[name][number]): answer for number, answer in answers(outcome.console)}
                 reasons[name] = outcome.reason
@@ -148,15 +156,17 @@ class Session:
                 write("failed", block, arm, f"{name}: {reasons[name] or 'an answer was garbled'}")
         return heard
 
-    def _base(self) -> bytes:
-        """What all boots have in common, made here or where the run was started."""
-        given = self.setup.get("archive")
-        return Path(given).read_bytes() if given else initramfs.base()
+    def bases(self) -> dict[str, bytes]:
+        """By machine what its guests have in common, made here or where the run was started."""
+        if given := self.setup.get("archives"):
+            return {machine: Path(path).read_bytes() for machine, path in given.items()}
+        found = roots(self.setup.get("guest_roots", ()), self.machines)
+        return {machine.name: initramfs.base(found.get(machine.name)) for machine in self.machines}
 
     def _boot_once(
         self,
         requests: dict[str, list[Request]],
-        base: bytes,
+        bases: dict[str, bytes],
         place: Path,
         job: dict[str, Any],
         listen: boot.Listener,
@@ -165,7 +175,8 @@ class Session:
         try:
             with tempfile.TemporaryDirectory(dir=place.parent) as directory:
                 jobs = [
-                    self._job(name, asked, base, Path(directory), job) for name, asked in requests.items()
+                    self._job(name, asked, bases[self.images[name].machine], Path(directory), job)
+                    for name, asked in requests.items()
                 ]
                 outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
                 for started in jobs:
@@ -185,12 +196,6 @@ class Session:
         archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
         started = Boot(self.images[name], job["number"], self.setup["accelerator"])
         return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
-
-
-def _judging(spec: dict[str, Any], operation: str) -> dict[str, str]:
-    """Why a case is not judged, if it is not."""
-    reason = not_gated(operation, spec["path"], spec["order"])
-    return {"not_gated": reason} if reason else {}
 
 
 def _at(request: Request) -> tuple[int, int, int]:

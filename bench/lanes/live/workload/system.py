@@ -21,9 +21,13 @@ MPOL_MF_MOVE = 2
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
 
-X86 = os.uname().machine == "x86_64"
-NR_USERFAULTFD = 323 if X86 else 282
-NR_MOVE_PAGES = 279 if X86 else 239
+# By machine, else as asm-generic/unistd.h has them: aarch64 and what came after it.
+SYSCALLS = {
+    "x86_64": {"userfaultfd": 323, "move_pages": 279},
+    "generic": {"userfaultfd": 282, "move_pages": 239},
+}
+_NUMBERS = SYSCALLS.get(os.uname().machine, SYSCALLS["generic"])
+NR_USERFAULTFD, NR_MOVE_PAGES = _NUMBERS["userfaultfd"], _NUMBERS["move_pages"]
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # PyDLL: the lock of the interpreter is kept during a call
 _word, _int, _address = ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p

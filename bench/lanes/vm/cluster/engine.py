@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import LaneUnavailable, UsageError
-from bench.lanes.vm import initramfs
 from bench.lanes.vm.cluster.connection import connected
 from bench.lanes.vm.cluster.fitness import Found
 from bench.lanes.vm.cluster.fleet import Came, Fleet, qualified
@@ -44,6 +43,7 @@ class ClusterEngine(Engine):
         self.where = where
         self._open = {row.number: row for row in unfinished(journal, plan)}
         self._images: dict[str, str] = {}  # contents of the kernels
+        self._archives: dict[str, str] = {}  # of what guests have in common, by machine
         super().__init__(plan, settings, journal, progress)
 
     def _build(self) -> None:
@@ -68,18 +68,18 @@ class ClusterEngine(Engine):
             raise type(error)(f"{error}; what is measured is kept, go on with: {again}") from None
 
     def _boot_all(self, processes: int) -> None:
-        files, archive = self._files()
+        files = self._files()
         with connected(self.where, min(len(usable_cpus()), processes * len(self._images))) as connection:
             fit = qualified(connection, self._programs())
             self._note(fit)
             with Fleet(connection, files, self.settings.timeout) as fleet:
-                self._fly(fleet, processes, archive, fit)
+                self._fly(fleet, processes, fit)
         self._write_facts({"cluster_workers": len(workers_in(self.journal))})
 
     def _replace(self) -> None:
         """No round is dropped, so no boot needs another for it."""
 
-    def _fly(self, fleet: Fleet, processes: int, archive: str, fit: Found) -> None:
+    def _fly(self, fleet: Fleet, processes: int, fit: Found) -> None:
         """Keep the workers busy until all boots are there, or the time is over."""
         units, more = self._units(processes), True
         while more or fleet.busy:
@@ -87,7 +87,7 @@ class ClusterEngine(Engine):
                 unit = next(units, None)
                 more = unit is not None
                 if unit:
-                    fleet.start(self._order(*unit, archive, fit))
+                    fleet.start(self._order(*unit, fit))
             if self._out_of_time() or (more and not fleet.busy and not self._fits()):
                 return
             for came in fleet.finished():
@@ -122,7 +122,7 @@ class ClusterEngine(Engine):
         running = Counter(block for row in self._open.values() for block in row.job["blocks"])
         return [block for block, done in self.done.items() if done + running[block] < processes]
 
-    def _order(self, row: Row, kernel: str, archive: str, fit: Found) -> Order:
+    def _order(self, row: Row, kernel: str, fit: Found) -> Order:
         settings = self.settings
         job = {
             "mode": "measure", "cpu": None, "number": row.number, "tuning": {},
@@ -130,7 +130,8 @@ class ClusterEngine(Engine):
             "rounds": settings.rounds, "seed": settings.seed, "batch_ns": settings.batch_ns,
             "warmups": settings.warmups, "timeout": settings.timeout,
         }  # fmt: skip
-        return Order(job, kernel, self._images[kernel], archive, fit)
+        machine = self.plan.setup["kernels"][kernel]["machine"]
+        return Order(job, kernel, self._images[kernel], self._archives[machine], fit)
 
     # What came of it
 
@@ -162,15 +163,16 @@ class ClusterEngine(Engine):
 
     # Kernels and workers
 
-    def _files(self) -> tuple[dict[str, Path | bytes], str]:
-        """What guests are made of, by content; the content of the archive that all have."""
-        base = initramfs.base()
-        files: dict[str, Path | bytes] = {(archive := content(base)): base}
+    def _files(self) -> dict[str, Path | bytes]:
+        """What guests are made of, by content: the archives of their machines, and the kernels."""
+        files: dict[str, Path | bytes] = {}
+        for machine, base in Session(self.plan.setup).bases().items():
+            files[content(base)], self._archives[machine] = base, content(base)
         for name, image in self.plan.setup["kernels"].items():
             with Path(image["path"]).open("rb") as file:
                 self._images[name] = hashlib.file_digest(file, "sha256").hexdigest()
             files[self._images[name]] = Path(image["path"])
-        return files, archive
+        return files
 
     def _programs(self) -> list[str]:
         machines = {image["machine"] for image in self.plan.setup["kernels"].values()}
@@ -178,7 +180,7 @@ class ClusterEngine(Engine):
 
     def _note(self, fit: Found) -> None:
         """Keep what makes the figures; what a run was begun with it is ended with."""
-        version = next(iter(fit.qemu.values()))
+        version = "; ".join(dict.fromkeys(fit.qemu.values()))
         if (before := self.state.facts.get("qemu", version)) != version:
             raise UsageError(
                 f"--cluster {self.where}: workers have {version}, but the run was begun with {before}; "

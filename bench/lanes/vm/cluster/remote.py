@@ -35,7 +35,7 @@ class Order:
     job: dict[str, Any]
     kernel: str
     image: str  # content of the kernel
-    archive: str  # of the file system that all guests have
+    archive: str  # of the file system that all guests of its machine have
     fit: Found
 
 
@@ -116,7 +116,8 @@ def _local(order: Order, store: Path, out: Path) -> dict[str, Any]:
     """The job with the files as they are called here."""
     setup = order.job["plan"]["setup"]
     image = {**setup["kernels"][order.kernel], "path": str(store / order.image)}
-    here = {**setup, "kernels": {order.kernel: image}, "archive": str(store / order.archive)}
+    archives = {image["machine"]: str(store / order.archive)}
+    here = {**setup, "kernels": {order.kernel: image}, "archives": archives}
     return {**order.job, "plan": {**order.job["plan"], "setup": here}, "out": str(out), "parent": os.getpid()}
 
 

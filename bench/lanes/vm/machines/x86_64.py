@@ -12,6 +12,11 @@ X86_64 = Machine(
     # Without erms the kernel clears and copies pages by words. By bytes, each of which counts as an
     # instruction, a cleared page costs 4,096 and drowns everything else.
     tcg_cpu="max,erms=off",
+    append=(),
     console="ttyS0",
     elf=62,
+    debian="amd64",
+    triplet="x86_64-linux-gnu",
+    boots_elf=True,
+    probes_kvm=True,
 )

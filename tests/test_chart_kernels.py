@@ -1,0 +1,78 @@
+"""Charts of kernels: a line a kernel in one panel, and where aarch64 folds PTEs is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from matplotlib.figure import Figure
+
+from bench.case import Case, Filters
+from bench.judge.stats import Samples
+from bench.results import ProcessRun, Results
+from bench.show import contpte
+from bench.show.chart_kernels import kernels_chart
+from bench.show.chart_order import cost_chart, ratio_chart
+from bench.show.live_notes import live_notes
+from bench.show.rows import rows_of
+
+Chart = Callable[[Results, Filters | None], Figure]
+FOLDED = "contpte: PTEs folded by 16 (aarch64)"
+
+
+def counted(
+    kernels: Sequence[tuple[str, str | None]], orders: Sequence[int] = (0, 3, 4, 9), platform: str = "",
+    level: str = "vm",
+) -> Results:  # fmt: skip
+    """Forks of kernels, each with its machine; a page costs what its order says."""
+    cases = [
+        Case.of(level, "fork", kernel=kernel, machine=machine, path=path, order=order)
+        for kernel, machine in kernels
+        for path in ("pte", "ptes", "default")
+        for order in orders
+    ]
+    runs = {
+        case: [ProcessRun(n, [1e-9 * (160 - 9 * case.order)] * 3, 1, {}) for n in (0, 1)] for case in cases
+    }
+    return Results(runs, {"lane": level, "figure": "instructions", "platform": platform}, {})
+
+
+def labels(figure: Figure) -> list[str]:
+    """What the legend says."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("draw", [kernels_chart, cost_chart, ratio_chart])
+def test_charts_mark_the_sizes_that_aarch64_folds(draw: Chart) -> None:
+    """From 64 KiB to the largest; not on x86-64, nor in a kernel that has no such sizes."""
+    figure = draw(counted([("k", "aarch64")]), None)
+    assert FOLDED in labels(figure)
+    (shade,) = [patch for patch in figure.axes[0].patches if patch.get_label() == FOLDED]
+    box = shade.get_path().get_extents(shade.get_patch_transform())
+    assert (box.x0, box.x1) == (3.5, 9.5)
+    assert FOLDED not in labels(draw(counted([("k", None)], platform="Linux-6.18-x86_64"), None))
+    assert FOLDED not in labels(draw(counted([("k", "aarch64")], orders=(0, 9)), None))
+
+
+@pytest.mark.parametrize("level", ["vm", "live"])
+def test_a_file_of_an_aarch64_machine_is_marked_wherever_it_is_drawn(level: str) -> None:
+    """Its own machine is not in the names of its cases."""
+    found = counted([("k", None)], platform="Linux-6.12-aarch64-with-glibc2.36", level=level)
+    assert contpte.folds(found, found.runs)
+
+
+def test_kernels_of_two_machines_share_a_panel_and_no_change_is_said() -> None:
+    """A line each; instructions of different machines are not a percentage."""
+    figure = kernels_chart(counted([("arm", "aarch64"), ("x86", None)]))
+    (panel,) = figure.axes
+    assert panel.get_title() == "fork"
+    assert {"arm (aarch64)", "x86"} <= set(labels(figure))
+    assert "4K: 160" in kernels_chart(counted([("new", None), ("old", None)])).axes[0].get_title()
+
+
+def test_tables_say_that_batching_and_folding_come_together() -> None:
+    """Under those of folios that are folded, per-page beside batched."""
+    for orders, said in (((0, 3), False), ((0, 4), True)):
+        found = counted([("k", "aarch64")], orders=orders)
+        rows = rows_of(Samples(found), found.runs)
+        assert (contpte.NOTE in live_notes(Samples(found), rows)) is said

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.lanes import LANES, lane
 
 FILES = (
-    "file", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against",
+    "file", "base", "directory", "output", "html", "chart", "counts", "thresholds", "baseline", "against",
     "guest_root",
 )  # fmt: skip
 

@@ -59,6 +59,15 @@ def add_kernels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Where the vm lane boots."""
+    parser.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="vm lane: boot on the workers of a Dask scheduler, tcp://HOST:8786, or of this machine: local",
+    )
+
+
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     """How to measure, whatever for."""
     parser.add_argument("--rounds", type=positive, help="rounds a process (default 60, live 5, vm 3)")

@@ -24,12 +24,17 @@ def main() -> None:
     if "--version" in sys.argv:
         say("QEMU emulator version 7.2.0 (fake)")
         return
-    name = Path(sys.argv[sys.argv.index("-kernel") + 1]).name
+    name = kernel()
+    if log := os.environ.get("FAKE_LOG"):
+        with Path(log).open("a") as file:
+            file.write(f"{name}\n")
     deeds = dict(deed.split(":") for deed in os.environ.get("FAKE_QEMU", "").split(",") if deed)
     does = deeds.get(name, deeds.get("all", "well"))
     if does == "silent":
         time.sleep(600)
     say("[    0.000000] Linux version 6.12 (fake)")
+    while does == "waits" and not Path(os.environ["FAKE_GO"]).exists():
+        time.sleep(0.05)
     lines = list(records(name))
     if does == "panics":
         lines = [lines[0], PANIC]
@@ -49,6 +54,13 @@ def main() -> None:
         say(f"[    2.000000] child {child.pid}")
         time.sleep(600)
     sys.exit(1 if does == "fails" else 0)
+
+
+def kernel() -> str:
+    """The kernel's name: 6.12-NAME is its release, else the file's."""
+    path = Path(sys.argv[sys.argv.index("-kernel") + 1])
+    release = path.read_bytes()[0x1000:].partition(b" ")[0].decode()
+    return release.removeprefix("6.12-") if release.startswith("6.12-") else path.name
 
 
 def records(name: str) -> Iterator[str]:

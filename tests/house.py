@@ -37,6 +37,7 @@ IMPORTERS = {
     "scipy.stats": ("bench.judge.stats_rank",),  # takes 0.9 s to import: inside functions only
     "rich": ("bench",),
     "ruptures": ("bench.judge.history",),  # takes half a second to import: inside functions only
+    "distributed": ("bench.lanes.vm.cluster.connection",),  # half a second, and threads: with --cluster only
     "argcomplete": ("bench.completion",),  # when a shell asks for completions
     "elftools": ("bench.lanes.vm.elf",),
 }
@@ -44,7 +45,9 @@ IMPORTERS = {
 WORKLOAD = "bench.lanes.live.workload"
 PLAIN = (WORKLOAD, "bench.lanes.live.watchdog", "bench.lanes.vm.guest", "kernels.reference")
 # What a process that only starts, lists or helps must not load.
-HEAVY = ("numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete")
+HEAVY = (
+    "numba", "llvmlite", "numpy", "scipy", "matplotlib", "pyperf", "ruptures", "argcomplete", "distributed",
+)  # fmt: skip
 # Decorators that make a function part of a kernel.
 KERNEL_DECORATORS = {"kernel", "helper", "side_effect", "njit"}
 # What a tracked file must not hold: paths of one machine, and where packages are downloaded from.

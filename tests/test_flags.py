@@ -62,6 +62,20 @@ def test_quickest_rounds_that_do_not_take_part_are_shape() -> None:
     assert verdict(found) == Verdict.INCONCLUSIVE
 
 
+def test_one_lucky_round_of_one_process_is_no_shape() -> None:
+    """A quicker step of the clock that only the base met, in two of eight processes."""
+
+    def lucky(number: int, run: ProcessRun) -> ProcessRun:
+        return times(run, np.where(np.arange(60) == 7, 0.9, 1.0)) if number < 2 else run
+
+    found = slower(good(), REMOVE, 1.03)
+    found = Results(
+        {**found.runs, PAIR.base: [lucky(n, run) for n, run in enumerate(found.runs[PAIR.base])]},
+        found.metadata, {},
+    )  # fmt: skip
+    assert (words(found), verdict(found)) == ([], "REGRESSED")
+
+
 def test_contended_cases_have_no_shape() -> None:
     """The minimum of a contended atomic is the luck of one round."""
     contended = {case: case.but(threads=2) for case in good().runs}

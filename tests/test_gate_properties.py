@@ -15,7 +15,7 @@ from bench.case import Case
 from bench.judge import gate, policy
 from bench.judge.gate import Judged
 from bench.judge.pairs import pairs
-from bench.judge.stopping import narrow_enough
+from bench.judge.stopping import undecided
 from bench.judge.verdict import Verdict
 from bench.results import ProcessRun, Results
 from tests import synthetic
@@ -93,7 +93,7 @@ def test_when_to_stop_depends_on_the_spread_alone(factor: float) -> None:
     enough = []
     for processes, noise in ((6, Noise()), (6, Noise(process=0.01)), (3, Noise())):
         found = synthetic.results(ONE, orders=(0,), processes=processes, noise=noise)
-        enough.append(narrow_enough(slower(found, REMOVE, factor), POLICY))
+        enough.append(not undecided(slower(found, REMOVE, factor), POLICY))
     assert enough == [True, False, False]
 
 

@@ -52,6 +52,7 @@ BROKEN: list[tuple[Rule, str, str, str]] = [
     (house.wrong_owner, "bench.judge.stats", "from scipy import optimize", "nobody"),
     (house.wrong_owner, "bench.measure.engine", "import kernels.abi", "bench.lanes.model"),
     (house.wrong_owner, "bench.results", "def f():\n    import numba", "bench.lanes.model"),
+    (house.wrong_owner, "bench.lanes.vm.lane", "def f():\n    import distributed", "cluster.connection"),
     (house.wrong_owner, "bench.case", "import requests", "nobody"),
     (house.wrong_owner, "kernels.memmap", "import pyperf", "bench.measure"),
     (house.wrong_owner, "kernels.reference", "import numpy", "without libraries"),

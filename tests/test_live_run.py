@@ -15,6 +15,7 @@ import pytest
 
 from bench import results
 from bench.case import Case
+from bench.lanes.live import lane
 from bench.lanes.live.machine import Machine
 from bench.lanes.live.process import hello
 from bench.lanes.live.watchdog import current
@@ -50,7 +51,7 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"live lane: {lacking()}
 
 def state() -> dict[str, str]:
     """Every setting that the lane may write."""
-    return {str(path): current(str(path)) for path in Machine().settings()}
+    return {str(path): current(str(path)) for path in lane.machine().settings()}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,62 @@ def test_a_run_that_is_ended_leaves_the_machine_as_it_was(cli: Cli, number: sign
     assert children and state() == before
 
 
+# Measures what changes every kind of setting, again and again, until somebody ends it.
+CHANGES = """
+from bench.case import Filters
+from bench.lanes.live import lane
+from bench.lanes.live.session import open_session
+words = ["fault", "ksm", "fork", "munmap", "order=0,4,9", "path=default,folio"]
+plan = lane.plan(Filters.parse(words).select(lane.cases({})), {})
+with lane.kept_machine():
+    session = open_session(plan.setup, 1)
+    print("begun", flush=True)
+    while True:
+        for block in plan.blocks:
+            session.arm(block.arms[0].spec, None)._measured()
+"""
+
+
+def killed_while_changing(cli: Cli, delay: float) -> None:
+    """Start the lane, kill it so many seconds after it began, wait until its watchdog is done."""
+    command = [sys.executable, "-c", CHANGES]
+    process = subprocess.Popen(command, cwd=cli.cwd, env=cli.environment(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "begun\n"
+    children = family(process.pid)
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_twenty_kills_leave_every_setting_as_it_was(cli: Cli) -> None:
+    """Folio sizes, hugetlb pool, ksmd and read-ahead are changed all the time; SIGKILL at random moments."""
+    before, moments = state(), random.Random(11)
+    for _ in range(20):
+        killed_while_changing(cli, moments.random())
+        assert state() == before
+
+
+def test_memory_that_became_scarce_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at before every value: then there is a reason with what would fit, and no request."""
+    from bench.lanes.live import session as lane_session
+
+    session = lane_session.Session({"select": {"anon": True}, "directory": ""})
+    with session.workload:
+        monkeypatch.setattr(lane_session, "fits", lambda *_: "needs 2 MiB, 1 MiB are available")
+        monkeypatch.setattr(session, "ask", lambda **_: pytest.fail("it was taken"))
+        spec = {"role": "case", "kind": "anon", "memory": "anon", "copies": 1, "path": "default", "order": 0,
+                "shared": False, "bytes": 8 << 20, "ops": ["munmap"]}  # fmt: skip
+        arm = session.arm(spec, {"loops": 1})
+        assert arm.run() == (None,)
+        assert arm.told() == [{"unmeasurable": "needs 2 MiB, 1 MiB are available"}]
+
+
 def test_a_second_run_is_refused(cli: Cli) -> None:
     """Exit code 4, one sentence; nothing of the first is disturbed."""
     process = start(cli)
@@ -184,7 +241,6 @@ def test_bad_requests_are_one_sentence(cli: Cli, arguments: tuple[str, ...], wor
 
 def test_operations_on_every_kind_of_memory_work() -> None:
     """What this machine says it can measure, it measures: each operation once, without engine."""
-    from bench.lanes.live import lane
     from bench.lanes.live.session import open_session
 
     chosen = [case for case in lane.cases({}) if case.order in (0, 9)]

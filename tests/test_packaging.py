@@ -19,6 +19,7 @@ from tests.conftest import Cli
 from tests.house import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 CI = ROOT / ".ci" / "run"
 
 
@@ -43,14 +44,21 @@ def test_the_licence_is_mit() -> None:
 
 def test_every_dependency_has_a_lower_bound() -> None:
     """pip may not pick a version older than what was tried."""
-    wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["test"]
+    wanted = [*PROJECT["project"]["dependencies"], *EXTRAS["test"], *EXTRAS["cluster"]]
     assert [word for word in wanted if not re.fullmatch(r"[a-z.]+(\[[a-z]+\])?[>~]=[\d.]+", word)] == []
 
 
 def test_every_imported_library_is_a_dependency() -> None:
-    """What bench and kernels import is installed with them; llvmlite comes with numba, which pins it."""
-    declared = {re.split(r"\W", word)[0] for word in PROJECT["project"]["dependencies"]}
-    assert libraries(house.modules("bench", "kernels")) - declared - {"llvmlite"} == set()
+    """What bench and kernels import comes with them or an extra; llvmlite with numba, which pins it."""
+    wanted = PROJECT["project"]["dependencies"] + EXTRAS["cluster"]
+    declared = {re.split(r"\W", word)[0] for word in wanted}
+    declared |= {"llvmlite"} | ({"elftools"} if "pyelftools" in declared else set())  # what that installs
+    assert libraries(house.modules("bench", "kernels")) - declared == set()
+
+
+def test_what_an_extra_brings_is_tested_too() -> None:
+    """The environment of the tests has it, with the same bound."""
+    assert set(EXTRAS["cluster"]) <= set(EXTRAS["test"])
 
 
 def libraries(modules: list[house.Module]) -> set[str]:

@@ -149,6 +149,28 @@ def test_a_file_of_controls_only_is_refused() -> None:
         render_text(Results({yardstick: [ProcessRun(0, [1e-9])]}))
 
 
+def test_a_live_table_has_whole_figures_too() -> None:
+    """Of a GiB or more, as they are published: a hundred ns a page are 26.2 ms; of less it does not."""
+    for memory, said in (
+        ("1GiB", "1GiB as a whole, ms:\n  64K: per-page 26.2, default 13.1\n"),
+        ("256MiB", ""),
+    ):
+        pte = Case.of("live", "munmap", path="pte", order=4, memory=memory)
+        costs = {pte: 100e-9, pte.but(path="default"): 50e-9}
+        notes = {"pages": 1 << 18}
+        runs = {case: [ProcessRun(0, [cost], 1, notes)] for case, cost in costs.items()}
+        text = render_text(Results(runs, {"lane": "live"}))
+        assert (said in text) and ("as a whole" in text) == bool(said)
+
+
+def test_figures_without_a_base_stand_alone() -> None:
+    """A table of one path has no columns for what there is not."""
+    case = Case.of("live", "munmap", kind="file", path="default", order=4, memory="256MiB")
+    text = render_text(Results({case: [ProcessRun(0, [1e-7], 1, {})]}, {"lane": "live"}))
+    assert "munmap (file, memory=256MiB), ns a page\n\nfolio        cost\n" in text
+    assert "64K default   100\n" in text and "change" not in text
+
+
 def test_live_cases_have_rows() -> None:
     """Cases without a variant: the paths of a lane that measures the running kernel."""
     pte = Case.of("live", "munmap", path="pte", order=4, memory="1GiB")

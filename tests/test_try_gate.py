@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.try_gate import SLOWER, TARGETS, _wanted
+from bench.commands.try_gate import SLOWER, TARGETS, _wanted, next_try
 from bench.errors import UsageError
 from bench.judge.quality import SAME, Injection, Record, Trial
 from bench.lanes.model.injection import ORIGINAL, copied
+from bench.show.chart_quality import quality_chart
+from bench.show.chart_style import save
 from bench.show.quality import render
 from kernels import variants
 from tests.conftest import ROOT, Cli
@@ -67,6 +69,15 @@ def test_a_record_only_grows_and_is_read_back(tmp_path: Path) -> None:
     assert again.trials == [FINE, SEEN] == Record(path).trials
     assert Record(path).injections["remove", 2.0].extra == 22
     assert [trial.target for trial in Record(path).of("remove", 2.0)] == ["remove"]
+
+
+def test_dearer_folios_are_found_on_a_line() -> None:
+    """From the origin first, then through two tries; never below one folio."""
+    one, two = Injection("remove", 2.0, 64, 6.4), Injection("remove", 2.0, 24, 4.4)
+    assert next_try([one], 2.0) == 20
+    assert next_try([one, two], 4.0) == 16
+    assert next_try([one, two], 2.0) == 1
+    assert next_try([two, replace(one, true=4.4)], 2.0) == 1
 
 
 @pytest.mark.parametrize("line", ["x", "[]", "{}", '{"record": "trial"}', '{"record": "injection", "a": 1}'])
@@ -134,3 +145,25 @@ def test_sizes_and_numbers_must_be_sizes_and_numbers() -> None:
         _sizes("nan")
     with pytest.raises(argparse.ArgumentTypeError):
         _count("-1")
+
+
+def test_the_chart_has_a_row_for_each_kind_of_gate(tmp_path: Path) -> None:
+    """Equal copies on top; the same bytes each time; nothing to draw is said."""
+    record = recorded(tmp_path / "r.jsonl", FINE, SEEN, replace(SEEN, size=5.0))
+    figure = quality_chart(record)
+    labels = [label.get_text().partition("\n")[0] for label in figure.axes[0].get_yticklabels()]
+    assert labels == [SAME, "remove +2 %", "remove +5 %", "all of these +2 %", "all of these +5 %"]
+    drawn = [save(quality_chart(record), tmp_path / f"{n}.svg", False).read_bytes() for n in (1, 2)]
+    assert drawn[0] == drawn[1]
+    with pytest.raises(UsageError, match="no gate was tried yet"):
+        quality_chart(Record(tmp_path / "none"))
+
+
+def test_a_chart_is_never_overwritten_unasked(cli: Cli) -> None:
+    """And is .svg or .png."""
+    recorded(cli.cwd / "r.jsonl", FINE)
+    words = ("try-gate", "-o", "r.jsonl", "--same", "0", "--slower", "0", "--chart")
+    assert cli(*words, "gate.pdf").code == 2
+    assert cli(*words, "gate.svg").code == 0
+    assert cli(*words, "gate.svg").code == 2
+    assert cli(*words, "gate.svg", "--force").code == 0

@@ -13,7 +13,9 @@ from bench import results
 from bench.lanes.vm.image import parse
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
+from bench.lanes.vm.machines.x86_64 import X86_64
 from bench.lanes.vm.operations import FAMILIES
+from bench.measure.affinity import usable_cpus
 from tests.conftest import Cli
 
 KERNELS = {"x86_64": "RMAPBENCH_TEST_KERNEL", "aarch64": "RMAPBENCH_TEST_KERNEL_ARM64"}
@@ -70,3 +72,21 @@ def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(
         assert figures["ptes", 4] < 0.8 * figures["pte", 4]
     assert {case.meaning("machine") for case in found.runs} == {machine.name}
     assert "instructions a page" in done.out
+
+
+@pytest.mark.slow
+def test_a_boot_counts_the_same_wherever_it_is_made(cli: Cli, tmp_path: Path) -> None:
+    """To the last digit: by a process of this run, and by a worker of a cluster."""
+    pytest.importorskip("distributed", reason="Dask distributed is not installed: pip install '.[cluster]'")
+    found = []
+    # On one CPU, a run without a cluster gives its first boot the number that a cluster's first has.
+    for number, where in enumerate((("--affinity", str(usable_cpus()[0])), ("--cluster", "local"))):
+        output = tmp_path / f"{number}.json"
+        done = cli(
+            "run", "--lane", "vm", "--kernel", f"k={kernel(X86_64)}", "fork", "order=0", "kind=anon",
+            "--fast", "--rounds", "1", "--seed", "1", *where, "-o", str(output), cwd=tmp_path, timeout=280,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        runs = results.load(output).runs
+        found.append({case.name: [list(run.values) for run in made] for case, made in runs.items()})
+    assert found[0] == found[1] and found[0]

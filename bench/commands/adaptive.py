@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from bench import options, results
@@ -11,19 +12,18 @@ from bench.commands.run import begun
 from bench.errors import TimedOut
 from bench.judge.policy import Policy
 from bench.judge.stats import LEAST_PROCESSES
-from bench.judge.stopping import narrow_enough
+from bench.judge.stopping import undecided
 from bench.lanes import extra as extra_of
 from bench.lanes import lane, main_cases
 from bench.measure.assemble import assemble
 from bench.measure.engine import Engine
 from bench.measure.journal import Journal
-from bench.measure.plan import FAST, RIGOROUS
+from bench.measure.plan import FAST, RIGOROUS, Plan
 from bench.results import Results
 from bench.show.progress import Progress, progress
 
 BUDGET = 120.0  # seconds
 FIRST = FAST + 1  # processes before the first look
-STEP = 2  # processes between two looks: one for each CPU measured on
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,16 +63,29 @@ def measure(args: argparse.Namespace, filters: Filters, rules: Policy) -> tuple[
 
 
 def measure_adaptively(journal: Journal, rules: Policy, most: int, display: Progress) -> tuple[Results, bool]:
-    """Measure what the journal plans with more and more processes, `most` at most; was the budget spent?"""
+    """Measure what the journal plans, what is undecided in `most` processes at most; was the budget spent?
+
+    Blocks that were disturbed are undecided, and so measured again only as often as the decision needs.
+    """
     plan, settings, header = journal.header()
     engine = Engine(plan, settings, journal, display)
-    state = engine.run()
+    state = engine.run(replace=False)
     while True:
-        measured = assemble(plan, engine.settings, state, {**header["metadata"], **state.facts})
-        processes = engine.settings.processes + STEP
-        if processes > most or engine.out_of_time or narrow_enough(measured, rules):
+        every = dataclasses.replace(settings, processes=most)
+        measured = assemble(plan, every, state, {**header["metadata"], **state.facts})
+        wanted = _blocks(plan, undecided(measured, rules))
+        wanted = [number for number in wanted if engine.done[number] < most]
+        if not wanted or engine.out_of_time:
             return measured, engine.out_of_time
-        state = engine.more(processes)
+        state = engine.more(wanted, most)
+
+
+def _blocks(plan: Plan, groups: set[Case]) -> list[int]:
+    return [
+        number
+        for number, block in enumerate(plan.blocks)
+        if not groups.isdisjoint(Case.parse(name).group for name in block.cases)
+    ]
 
 
 def _lacking(measured: Results) -> bool:

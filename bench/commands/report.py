@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import options, results
 from bench.case import Filters
+from bench.commands import before_after
 from bench.errors import BenchError, UsageError
 from bench.judge import policy
 from bench.judge.counts import load
@@ -25,13 +26,14 @@ EXAMPLES = """examples:
   rmapbench report result.json --html report.html     one page with everything, charts included
   rmapbench report result.json --row order --col path --base path=pte
   rmapbench report vm.json fork --base kernel=old
+  rmapbench report --base old1.json old2.json new1.json new2.json    two kernels of one machine, by boots
   rmapbench report result.json order=0 --row variant --col path --base variant=v6.8
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="result file")
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="result file")
     options.add_filters(parser)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--markdown", action="store_true", help="GitHub markdown instead of plain text")
@@ -46,12 +48,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--row", metavar="KEY", help="key whose values become rows (default: order)")
     parser.add_argument("--col", metavar="KEY", help="key whose values become columns (default: path)")
-    parser.add_argument("--base", metavar="KEY=VALUE", help="the arm that others are compared with")
+    parser.add_argument(
+        "--base", nargs="+", metavar="KEY=VALUE|FILE",
+        help="the arm that others are compared with; or result files of the live lane, of two kernels",
+    )  # fmt: skip
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Print them."""
+    if sides := before_after.files_of(args):
+        print(before_after.text(args, *sides), end="")
+        return 0
     filters = options.filters(args)
     _check(args)
     measured = results.load(args.file)

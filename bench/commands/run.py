@@ -16,13 +16,12 @@ from typing import Any
 from bench import options, results
 from bench.case import Case
 from bench.errors import Untrusted, UsageError
-from bench.lanes import dry_run, lane, main_cases
+from bench.lanes import dry_run, engine, lane, main_cases
 from bench.lanes import extra as extra_of
 from bench.lanes import pace as pace_of
 from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
-from bench.measure.engine import Engine
 from bench.measure.journal import Journal
 from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Settings
 from bench.show.progress import progress
@@ -35,6 +34,7 @@ EXAMPLES = """examples:
   rmapbench run --fast remove order=0 -o quick.json
   rmapbench run --lane live --fast fork munmap memory=256MiB -o live.json
   rmapbench run --lane vm --kernel old=bzImage.old --kernel new=bzImage fork -o vm.json
+  rmapbench run --lane vm --kernel old=bzImage.old --kernel new=bzImage fork --cluster local -o vm.json
   rmapbench run --resume rmapbench-2026-11-23-101500
 """
 
@@ -54,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_lane(parser)
     options.add_variants(parser)
     options.add_kernels(parser)
+    options.add_cluster(parser)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--fast", action="store_true", help=f"{FAST} processes; vm lane: one boot, no verdict")
     size.add_argument(
@@ -80,8 +81,10 @@ def run(args: argparse.Namespace) -> int:
     target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
-    with lane(header["metadata"]["lane"]).kept_machine(), progress(args.quiet) as display:
-        state = Engine(plan, settings, journal, display).run()
+    module = lane(header["metadata"]["lane"])
+    carried_out = engine(module, args.cluster or header.get("cluster"))
+    with module.kept_machine(), progress(args.quiet) as display:
+        state = carried_out(plan, settings, journal, display).run()
     measured = assemble(plan, settings, state, {**header["metadata"], **state.facts})
     if not measured.runs:
         raise _nothing(measured, journal)
@@ -128,6 +131,7 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
         "cpus": format_cpu_list(list(settings.cpus)),
     }
     header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
+    header["cluster"] = getattr(args, "cluster", None)  # where a resumed run goes on, unless told otherwise
     return target, Journal.create(target.journal, plan, settings, header, args.force)
 
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench import options, results
 from bench.case import Case
 from bench.commands import adaptive
-from bench.errors import Untrusted, UsageError
+from bench.errors import Interrupted, Untrusted, UsageError
 from bench.judge import gate, policy
 from bench.judge.pairs import BASE
 from bench.judge.quality import SAME, Injection, Record, Trial, pooled_mann_whitney
@@ -102,7 +102,12 @@ def run(args: argparse.Namespace) -> int:
     for target, size in _wanted(record, sizes, args.same, args.slower):
         if args.limit and time.monotonic() - began > args.limit:
             break
-        trial = trier.trial(target, size)
+        try:
+            trial = trier.trial(target, size)
+        except Interrupted:
+            raise Interrupted(
+                f"interrupted; {args.output} keeps {len(record.trials)} gates, repeat the command to go on"
+            ) from None
         record.add(trial)
         print(quality.line(trial), flush=True)
     print(f"\n{quality.render(record)}", end="")
@@ -133,6 +138,17 @@ def _wanted(record: Record, sizes: list[float], same: int, slower: int) -> Itera
     while lacking := {kind: goal for kind, goal in goals.items() if len(record.of(*kind)) < goal}:
         # The kind that is furthest behind, as a part of its goal.
         yield min(lacking, key=lambda kind: len(record.of(*kind)) / lacking[kind])
+
+
+def next_try(tried: Sequence[Injection], size: float) -> int:
+    """Folios that should make `size` percent, on the line through the last two tries or the first and zero.
+
+    Asking whether a folio is dear costs something by itself, so it is not in proportion.
+    """
+    last = tried[-1]
+    before = tried[-2] if len(tried) > 1 else Injection(last.target, size, 0, 0.0)
+    slope = (last.true - before.true) / (last.extra - before.extra)
+    return max(1, round(last.extra + (size - last.true) / slope)) if slope > 0 else 1
 
 
 class _Trier:
@@ -166,6 +182,7 @@ class _Trier:
             target, size, seed, seconds, ruling.processes, len(ruling.judged),
             tuple(item.pair.case.name for item in ruling.judged if item.verdict == Verdict.REGRESSED),
             name, str(hit.verdict) if hit else "", hit.comparison.change if hit and hit.comparison else 0.0,
+            tuple(note.word for note in hit.notes) if hit else (),
             sum(item.verdict in UNUSABLE for item in ruling.judged),
             pooled_mann_whitney(Samples(measured), pairs), _pyperf(measured, pairs),
         )  # fmt: skip
@@ -190,19 +207,16 @@ class _Trier:
         return path
 
     def _injected(self, target: str, size: float) -> Injection:
-        """Try numbers of dearer folios, each in proportion to what the last one did; the best is recorded."""
+        """Try numbers of dearer folios until one makes the target about that much slower, and record it."""
         extra, tried = PROBE, list[Injection]()
         while extra not in [found.extra for found in tried] and len(tried) < TRIES:
             tried.append(Injection(target, size, extra, 100 * self._change(target, extra)))
-            if tried[-1].true <= 0:
-                raise Untrusted(
-                    f"the cost added to {target} is not seen ({tried[-1].true:+.1f} %); use a quieter machine"
-                )
-            extra = max(1, round(extra * size / tried[-1].true))
+            extra = next_try(tried, size)
         best = min(tried, key=lambda found: abs(found.true - size))
         if not size * (1 - NEAR) <= best.true <= size * (1 + NEAR):
             raise UsageError(
-                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another"
+                f"--size {size:g}: {target} gets slower by {best.true:.1f} % and not by that; take another,"
+                " or a quieter machine"
             )
         self.record.add(best)
         return best
@@ -239,7 +253,7 @@ class _Trier:
     def _measured(self, extra: dict[str, Path], chosen: list[Case], settings: Settings, most: int) -> Results:
         self.module.prepare(chosen, extra)
         plan = self.module.plan(chosen, extra)
-        settings = dataclasses.replace(settings, cpus=tuple(usable_cpus()[: adaptive.STEP]))
+        settings = dataclasses.replace(settings, cpus=tuple(usable_cpus()[: self.module.PACE.workers]))
         header = {"metadata": dict(self.facts)}
         with tempfile.TemporaryDirectory() as scratch, progress(self.args.quiet) as display:
             journal = Journal.create(Path(scratch) / "journal", plan, settings, header)

@@ -31,13 +31,18 @@ def state(sample: Sample, base: Sample, margin: float) -> Note | None:
 
 
 def shape(sample: Sample, base: Sample, margin: float) -> Note | None:
-    """Do the quickest rounds tell of another difference than the median round?"""
+    """Do the quickest rounds tell of another difference than the median round?
+
+    Note: by the median over processes. Where the clock has steps, the quickest round of one arm may be the
+    only one at a quicker step: +10 % in one process of six was seen, where the others had +2.4 %.
+    """
     logs = paired_logs(sample, base)
-    least = [math.log(_quickest(sample, process) / _quickest(base, process)) for process in logs]
-    if not least:
+    if not logs:
         return None
+    least = {process: math.log(_quickest(sample, process) / _quickest(base, process)) for process in logs}
+    shift = float(np.median([least[process] - log for process, log in logs.items()]))
     text = "the quickest rounds tell another difference than the usual ones"
-    return _differing("SHAPE", text, float(np.mean(least)), logs, margin)
+    return _differing("SHAPE", text, float(np.mean(list(logs.values()))) + shift, logs, margin)
 
 
 def _quickest(sample: Sample, process: int) -> float:

@@ -87,23 +87,25 @@ class _File:
         """Why the case is not judged; empty if it is. A lane may say so of its own, by metadata."""
         if variant_of(case) not in self.judged:
             return OLDER
-        for small in (case.order == 0, False):
-            if reason := NOT_JUDGED.get((case.level, case.op, small)):
-                return reason
         if self.on_request(case) and case.get("path") not in self.named:
             return ON_REQUEST
-        return self._mostly_empty(case) or str(self.results.note(case, "not_gated") or "")
+        return unfit(self.results, case) or str(self.results.note(case, "not_gated") or "")
 
     def on_request(self, case: Case) -> bool:
         """Is it a shape of code that is kept to be seen, compared with per-page only?"""
         return bool(self.results.note(case, "on_request"))
 
-    def _mostly_empty(self, case: Case) -> str:
-        """Is the figure a small rest of two large ones, with and without what is measured?"""
-        gross, empty = (self.results.note(case, key) for key in ("gross", "empty"))
-        if not gross or empty is None or float(gross) - float(empty) >= LEAST_NET * float(gross):
-            return ""
-        return "less than a tenth of what was measured is the operation's own"
+
+def unfit(results: Results, case: Case) -> str:
+    """Why the figure of a running kernel allows no verdict; empty if it does."""
+    for small in (case.order == 0, False):
+        if reason := NOT_JUDGED.get((case.level, case.op, small)):
+            return reason
+    # Is it a small rest of two large ones, with and without what is measured?
+    gross, empty = (results.note(case, key) for key in ("gross", "empty"))
+    if not gross or empty is None or float(gross) - float(empty) >= LEAST_NET * float(gross):
+        return ""
+    return "less than a tenth of what was measured is the operation's own"
 
 
 def _bases(results: Results) -> dict[str, str]:

@@ -34,6 +34,7 @@ class Trial:
     case: str = ""  # of the target, without its variant
     verdict: str = ""
     change: float = 0.0  # a fraction
+    why: tuple[str, ...] = ()  # words of the notes of a verdict that is not clear
     unusable: int = 0  # pairs without a verdict to be trusted
     mann_whitney: tuple[str, ...] = ()  # cases that this plain test calls slower
     pyperf: tuple[str, ...] = ()  # cases that `pyperf compare_to` calls slower
@@ -99,7 +100,7 @@ class Record:
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry.pop("record")
         if kind == "trial":
-            lists = {name: tuple(entry[name]) for name in ("alarms", "mann_whitney", "pyperf")}
+            lists = {name: tuple(entry[name]) for name in ("alarms", "why", "mann_whitney", "pyperf")}
             self.trials.append(Trial(**{**entry, **lists}))
         elif kind == "injection":
             self.injections[entry["target"], entry["size"]] = Injection(**entry)

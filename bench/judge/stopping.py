@@ -1,5 +1,6 @@
 """When to stop measuring: when the intervals are narrow, never when they say what somebody likes.
 
+Each group of cases is decided by itself, so that one that is slow to decide does not hold up the others.
 The rule sees the spread of the processes and their number. It does not see on which side of anything an
 estimate lies, so that looking after every process makes no false alarm more likely (measurement that goes on
 until it is significant ends significant).
@@ -7,7 +8,7 @@ until it is significant ends significant).
 
 from __future__ import annotations
 
-from bench.case import Filters
+from bench.case import Case, Filters
 from bench.judge.controls import Controls, controls
 from bench.judge.evidence import Evidence, within
 from bench.judge.gate import margin_of
@@ -22,16 +23,20 @@ from bench.results import Results
 SHARE = 0.6
 
 
-def narrow_enough(results: Results, policy: Policy, filters: Filters | None = None) -> bool:
-    """Is every judged interval, and that of every A/A control, narrow enough to decide?"""
+def undecided(results: Results, policy: Policy, filters: Filters | None = None) -> set[Case]:
+    """The groups in which a judged interval, or that of the A/A control, is too wide to decide."""
     samples = Samples(results)
     judged = gated(pairs(results, filters))
     found = [within(samples, pair, margin_of(results, policy, pair.case)) for pair in judged]
     evidence = [item for item in found if item]
     known, alpha = controls(samples), ALPHA / max(1, len(evidence))
-    return all(
-        _narrow(item, alpha) and _control_is_narrow(known[item.pair.case.group], item) for item in evidence
-    )
+    return {
+        item.pair.case.group for item in evidence if not _decided(item, known[item.pair.case.group], alpha)
+    }
+
+
+def _decided(item: Evidence, group: Controls, alpha: float) -> bool:
+    return _narrow(item, alpha) and _control_is_narrow(group, item)
 
 
 def _narrow(item: Evidence, alpha: float) -> bool:

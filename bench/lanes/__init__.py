@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import options
 from bench.case import Case
 from bench.errors import UsageError, one_of
-from bench.measure.plan import Pace
+from bench.measure.plan import Pace, Plan, Settings
+
+if TYPE_CHECKING:  # the engine is not needed to list or to help
+    from bench.measure.engine import Engine, Progress
+    from bench.measure.journal import Journal
 
 LANES = {"model": "bench.lanes.model.lane", "live": "bench.lanes.live.lane", "vm": "bench.lanes.vm.lane"}
 
@@ -26,8 +31,8 @@ def extra(module: ModuleType, args: argparse.Namespace) -> Any:
     """What the user adds to the lane: variants, or the kernels of one that boots some."""
     if hasattr(module, "extra"):
         return module.extra(args)
-    if any(getattr(args, name, None) for name in ("kernel", "accel", "guest_root")):
-        raise UsageError("--kernel, --guest-root and --accel are for the vm lane; add --lane vm")
+    if any(getattr(args, name, None) for name in ("kernel", "guest_root", "accel", "cluster")):
+        raise UsageError("--kernel, --guest-root, --accel and --cluster are for the vm lane; add --lane vm")
     return options.variants(args)
 
 
@@ -39,6 +44,17 @@ def pace(module: ModuleType, added: Any) -> Pace:
 def main_cases(module: ModuleType, added: Any) -> list[Case]:
     """What the lane measures if nothing is named."""
     return module.main_cases(added) if hasattr(module, "extra") else module.main_cases()
+
+
+def engine(module: ModuleType, cluster: str | None) -> Callable[[Plan, Settings, Journal, Progress], Engine]:
+    """What carries out a plan: processes of this machine, or a cluster if the lane can use one."""
+    if not cluster:
+        from bench.measure.engine import Engine
+
+        return Engine
+    if not hasattr(module, "engine"):
+        raise UsageError("--cluster: this run is not of the vm lane; go on without")
+    return module.engine(cluster)
 
 
 def dry_run(args: argparse.Namespace) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,22 +63,30 @@ class Engine:
         self.started = time.monotonic()
         self.durations: list[float] = []
 
-    def run(self) -> State:
-        """Measure what the journal lacks; the workers are gone when this returns or raises."""
+    def run(self, replace: bool = True) -> State:
+        """Measure what the journal lacks, and with `replace` again what was disturbed.
+
+        The workers are gone when this returns or raises.
+        """
         with self._stoppable():
             if self._missing(self.settings.processes):
                 self._build()
                 self._calibrate()
                 self._measure(self.settings.processes)
-                self._replace()
+                if replace:
+                    self._replace()
         return self.journal.read()
 
-    def more(self, processes: int) -> State:
-        """After run(): measure on until every block has so many processes."""
-        self.settings = dataclasses.replace(self.settings, processes=processes)
+    def more(self, blocks: Sequence[int], most: int) -> State:
+        """After run(): each of these blocks in one more process a CPU, but in no more than `most` in all."""
         with self._stoppable():
-            self._measure(processes)
-            self._replace()
+            for cpu in self.settings.cpus:
+                lacking = [block for block in blocks if self.done[block] + self._running(block) < most]
+                if lacking and self._fits():
+                    self._start("measure", cpu, lacking)
+            while self.workers and not self._out_of_time():
+                self._hear()
+                self.progress.update("measure", len(self.done) - len(blocks), len(self.done))
         return self.journal.read()
 
     @property
@@ -145,10 +153,14 @@ class Engine:
                     self._start("measure", cpu, lacking)
             if not self.workers:
                 return
-            for worker in self._finished():
-                self.durations.append(time.monotonic() - worker.begun)
-                self._bury(worker)
+            self._hear()
             self.progress.update(stage, sum(self.done.values()), total)
+
+    def _hear(self) -> None:
+        """Of measuring workers that are over."""
+        for worker in self._finished():
+            self.durations.append(time.monotonic() - worker.begun)
+            self._bury(worker)
 
     def _replace(self) -> None:
         """Measure a block once more for every process whose rounds the yardstick drop rule took away."""
@@ -170,15 +182,15 @@ class Engine:
 
     def _missing(self, processes: int) -> list[int]:
         """Blocks that fewer processes have measured, or are measuring, than are wanted."""
-        running = dict.fromkeys(self.done, 0)
-        for worker in self.workers:
-            for block in worker.blocks:
-                running[block] += 1
         return [
             block
             for block, done in self.done.items()
-            if done + running[block] < processes and self.crashes.get(block, 0) < CRASHES
+            if done + self._running(block) < processes and self.crashes.get(block, 0) < CRASHES
         ]
+
+    def _running(self, block: int) -> int:
+        """How many workers are about to measure it."""
+        return sum(block in worker.blocks for worker in self.workers)
 
     def _out_of_time(self) -> bool:
         budget = self.settings.budget

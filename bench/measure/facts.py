@@ -120,6 +120,7 @@ READERS: dict[str, Callable[[Path], Scalar | None]] = {
     "hostname": _text("proc/sys/kernel/hostname"),
     "kernel_release": _text("proc/sys/kernel/osrelease"),
     "kernel_version": _text("proc/sys/kernel/version"),
+    "boot_id": _text("proc/sys/kernel/random/boot_id"),
     "cpu_model_name": _cpu_model,
     "cpu_count": _cpu_count,
     "cpu_governor": _governors,

@@ -5,7 +5,7 @@
 ["facts", {...}], ["round", block, [values], {counters that moved}], ["told", block, arm, [{...} a case]],
 ["done", block, {facts of the process}],
 ["end"].
-Half a line at the end of a file is ignored.
+Half a line at the end of a file is ignored, as are records of other kinds, which are a lane's own.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.controls import Controls, controls
-from bench.judge.estimate import Interval
 from bench.judge.stats import Samples, Summary
 from bench.results import Results
 from bench.show.chart_style import (
@@ -22,6 +21,7 @@ from bench.show.chart_style import (
     legend,
     mark_contpte,
     panels,
+    ribbon,
     style_of_path,
     style_of_variant,
 )
@@ -103,7 +103,7 @@ def _ratio_line(axes: Axes, variant: str, rows: Sequence[Row], variants: Sequenc
     same = [row.order for row in rows if row.same_code]
     ratios = {**dict.fromkeys(same, 1.0), **{order: found.ratio for order, found in measured.items()}}
     _line(axes, style, ratios, same, variant or "batched / per-page")
-    _ribbon(axes, style, {order: found.interval for order, found in measured.items()})
+    ribbon(axes, style, {order: found.interval for order, found in measured.items()})
 
 
 def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[int], label: str) -> None:
@@ -117,13 +117,6 @@ def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[
         y = [points[order] for order in same]
         axes.plot(same, y, style.marker, markersize=6.5, mfc="none", mec=style.color, mew=1.2, zorder=4)
         axes.plot([], [], "s", markersize=6.5, mfc="none", mec="#444444", mew=1.2, label="hollow: same code")
-
-
-def _ribbon(axes: Axes, style: Style, intervals: Mapping[int, Interval | None], scale: float = 1) -> None:
-    bounds = [(order, found) for order, found in sorted(intervals.items()) if found]
-    low, high = [scale * found.low for _, found in bounds], [scale * found.high for _, found in bounds]
-    x = [order for order, _ in bounds]
-    axes.fill_between(x, low, high, color=style.color, alpha=0.25, zorder=2, linewidth=0)
 
 
 def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
@@ -159,6 +152,6 @@ def cost_panel(axes: Axes, samples: Samples, cases: Sequence[Case]) -> None:
         both = {order: by_path["pte"][order] for order in same} if path == "ptes" else {}
         points = {order: 1e9 * cost.value for order, cost in {**costs, **both}.items()}
         _line(axes, style, points, same if path == "ptes" else (), style.label)
-        _ribbon(axes, style, {order: cost.interval for order, cost in costs.items()}, 1e9)
+        ribbon(axes, style, {order: cost.interval for order, cost in costs.items()}, 1e9)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.set_ylabel(Figures(samples).unit)

@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.judge.stats import Samples
+from bench.judge.stats import Comparison, Samples
 from bench.results import Results
-from bench.show.chart_style import GREY, SETTINGS, folio_axis, legend, panels, style_of_variant
+from bench.show.chart_style import GREY, SETTINGS, folio_axis, legend, panels, ribbon, style_of_variant
 from bench.show.published import SAME_AS, Published, load
 from bench.show.rows import is_plain, rank
 
 MEMORY = "1GiB"
 # What was published -> the state of the scenario that models it.
 STATES = {"fork": "", "zap": "munmap-last"}
-Ratios = dict[str, dict[int, float]]  # variant -> order -> batched over per-page
+Ratios = dict[str, dict[int, Comparison]]  # variant -> order -> batched against per-page
 
 
 def published_chart(results: Results, filters: Filters | None = None) -> Figure:
@@ -44,8 +44,7 @@ def _ratios(samples: Samples, op: str, filters: Filters | None) -> Ratios:
             continue
         single = case.but(path="pte")
         if single in samples:
-            ratio = samples.compare(case, single).ratio
-            found.setdefault(case.get("variant"), {})[case.order] = ratio
+            found.setdefault(case.get("variant"), {})[case.order] = samples.compare(case, single)
     return dict(sorted(found.items(), key=lambda item: rank(item[0])))
 
 
@@ -60,13 +59,16 @@ def _is_same(row: Published, op: str) -> bool:
     return known and row.ratio is not None
 
 
-def _panel(axes: Axes, op: str, ours: Mapping[str, Mapping[int, float]], theirs: list[Published]) -> None:
+def _panel(
+    axes: Axes, op: str, ours: Mapping[str, Mapping[int, Comparison]], theirs: list[Published]
+) -> None:
     axes.set_title({"fork": "fork", "zap": "munmap, last mapper"}[op])
     folio_axis(axes, sorted({row.order for row in theirs} | {o for line in ours.values() for o in line}))
     axes.axhline(1, color="#444444", linewidth=0.5, zorder=1)
     for variant, line in ours.items():
         style, at = style_of_variant(variant, list(ours)), sorted(line)
-        ratios = [line[order] for order in at]
+        ratios = [line[order].ratio for order in at]
+        ribbon(axes, style, {order: found.interval for order, found in line.items()})
         axes.plot(
             at,
             ratios,

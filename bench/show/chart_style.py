@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.case import Case
 from bench.errors import UsageError
+from bench.judge.estimate import Interval
 from bench.results import Results
 from bench.show import contpte
 from bench.show.rows import GENERATIONS
@@ -133,6 +134,14 @@ def mark_contpte(axes: Axes, results: Results, cases: Iterable[Case]) -> None:
         first, last = contpte.FIRST_ORDER - 0.5, max(case.order for case in cases) + 0.5
         said = f"contpte: PTEs folded by 16 ({contpte.MACHINE})"
         axes.axvspan(first, last, color="#E6F1EC", zorder=0, linewidth=0, label=said)
+
+
+def ribbon(axes: Axes, style: Style, intervals: Mapping[int, Interval | None], scale: float = 1) -> None:
+    """The intervals of a line over folio orders, in its colour."""
+    bounds = [(order, found) for order, found in sorted(intervals.items()) if found]
+    low, high = [scale * found.low for _, found in bounds], [scale * found.high for _, found in bounds]
+    x = [order for order, _ in bounds]
+    axes.fill_between(x, low, high, color=style.color, alpha=0.25, zorder=2, linewidth=0)
 
 
 def save(figure: Figure, path: Path, force: bool) -> Path:

@@ -168,7 +168,8 @@ def _notes(ruling: Ruling | CountRuling) -> list[str]:
         named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (--json has them all)")
     if ruling.absent:
         named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
-    return [*named, *_reasons(bad), *_control_notes(ruling), *_power(ruling)]
+    rest = [item for item in bad if item.verdict != Verdict.REGRESSED]
+    return [*named, *_reasons(rest), *_control_notes(ruling), *_power(ruling)]
 
 
 def _filters_of(item: Judged) -> str:

@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from bench.case import Case
-from bench.judge.stats import Samples
+from bench.judge.stats import Samples, Summary
 from bench.show import contpte
 from bench.show.figures import Figures
 from bench.show.rows import Row
-from bench.show.table import percent, size
+from bench.show.table import nanoseconds, percent, size
 
 RUNNING = ("live", "vm")  # levels of cases that a kernel runs
 # What must never be forgotten about path=pte.
@@ -18,6 +18,7 @@ PATHS = (
     "per-page (path=pte) is this kernel's batching code meeting batches of one, made by userfaultfd "
     "write-protect bits on every second page; it is not the code of kernels before batching"
 )
+NAMES = {"pte": "per-page", "ptes": "batched"}  # of paths; others have names that say it
 SMALL = 0.10  # of the whole operation's time: a smaller part is a difference of two large numbers
 WEAK_SHARE = 0.9999  # of folios of the order: what is less is said
 
@@ -27,9 +28,9 @@ def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     cases = [case for row in rows for case in _cases(samples, row)]
     paired = [row.group for row in rows if row.per_page and row.batched]
     return [
-        *([PATHS] if paired else []), *([contpte.NOTE] if contpte.folds(samples.results, paired) else []),
-        *_clock(samples, cases), *_technique(samples, rows),
-        *_small(samples, cases), *_mixed(samples, cases),
+        *_whole(samples, rows), *([PATHS] if paired else []),
+        *([contpte.NOTE] if contpte.folds(samples.results, paired) else []), *_clock(samples, cases),
+        *_technique(samples, rows), *_small(samples, cases), *_mixed(samples, cases),
     ]  # fmt: skip
 
 
@@ -37,6 +38,26 @@ def _cases(samples: Samples, row: Row) -> Iterator[Case]:
     paths = ("pte", "ptes", "default", "pmd", "folio")
     wanted = {summary.case for summary in (row.per_page, row.batched) if summary}
     yield from (case for path in paths if (case := row.group.but(path=path)) in samples and case in wanted)
+
+
+def _whole(samples: Samples, rows: Sequence[Row]) -> list[str]:
+    """The same figures for all of the memory, as they are published, where it is a GiB or more."""
+    memory = next((row.group.get("memory") for row in rows), "")
+    if samples.results.counted or not memory.endswith("GiB"):
+        return []
+    by_size: dict[str, list[str]] = {}
+    for row in rows:
+        for summary in filter(None, (row.per_page, row.batched)):
+            path = summary.case.get("path")
+            said = f"{NAMES.get(path, path)} {_milliseconds(samples, summary)}"
+            by_size.setdefault(size(row.order), []).append(said)
+    return [f"{memory} as a whole, ms:", *(f"  {at}: {', '.join(said)}" for at, said in by_size.items())]
+
+
+def _milliseconds(samples: Samples, summary: Summary) -> str:
+    """What a figure a page comes to over all nominal pages, to three digits."""
+    pages = float(samples.results.note(summary.case, "pages") or 0)
+    return nanoseconds(summary.value * pages * 1e-6)
 
 
 def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:

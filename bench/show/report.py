@@ -120,6 +120,8 @@ def _paired_table(section: Section, extra: Sequence[Column], figures: Figures) -
 def _base_table(section: Section, extra: Sequence[Column], figures: Figures) -> Table:
     """The variant against its base, where a call has one path only."""
     base = next((row.base for row in section.rows if row.base), "")
+    if not base:
+        return _plain_table(section, figures)
     against = f" against {base}" if base else ""
     variant = f" {section.subject.variant}" if section.subject.variant else ""
     said = f"{section.subject.name}:{variant}{against}, {figures.explained}"
@@ -135,6 +137,12 @@ def _base_table(section: Section, extra: Sequence[Column], figures: Figures) -> 
         for row in section.rows
     ]
     return Table(said, header, tuple(rows))
+
+
+def _plain_table(section: Section, figures: Figures) -> Table:
+    """Figures that have nothing to be compared with in the file."""
+    rows = tuple((row.label, figures.cell(row.value)) for row in section.rows)
+    return Table(f"{section.subject.title}, {figures.explained}", ("folio", "cost"), rows)
 
 
 def _fitted(table: Table) -> Table:

@@ -65,6 +65,7 @@ def _calls(stem: str, *paths: str) -> tuple[str, ...]:
 _DUP, _REMOVE = _calls("try_dup_anon", *PTE, *PMD), _calls("remove", *PTE, *PMD)
 _SHARE_PTE, _REMOVE_PTE = _calls("try_share_anon", "pte"), _calls("remove", "pte")
 _MIGRATED = _calls("try_share_anon", "pte", "pmd") + _REMOVE_PTE + _calls("remove", "pmd")
+_HUGETLB_MIGRATED = ("hugetlb_try_share_anon_rmap", "hugetlb_remove_rmap", "hugetlb_add_anon_rmap")
 _NEW = ("folio_add_new_anon_rmap",)
 
 FAMILIES: tuple[Family, ...] = (
@@ -98,11 +99,22 @@ FAMILIES: tuple[Family, ...] = (
         Operation("fault_around", DEFAULT + PMD, _calls("add_file", *PTE, *PMD)),
     )),
     Family("shmem", "shmem_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
+    Family("file", "file", (
+        Operation("munmap", MAPPED, _REMOVE),
+        Operation("fault_around", DEFAULT + PMD, _calls("add_file", "ptes", "pmd")),
+    )),
+    Family("file", "file_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("hugetlb", "hugetlb", (
         Operation("fault", FOLIO, ("hugetlb_add_new_anon_rmap",), (PMD_ORDER,)),
         Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,)),
         Operation("munmap", FOLIO, ("hugetlb_remove_rmap",), (PMD_ORDER,)),
     )),
+    Family("hugetlb", "hugetlb_shared", (
+        Operation("fault_around", FOLIO, ("hugetlb_add_file_rmap",), (PMD_ORDER,)),
+    )),
+    Family("hugetlb", "hugetlb", (
+        Operation("migrate", FOLIO, _HUGETLB_MIGRATED, (PMD_ORDER,)),
+    ), copies=2),
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.live import settings
 from bench.lanes.live.catalogue import FAMILIES, Family, Operation, format_memory, parse_memory
-from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.machine import FILES, Machine, directories, fits
 from bench.lanes.live.process import hello
 from bench.measure.plan import Arm, Block, Pace, Plan
 
@@ -27,11 +27,23 @@ BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls r
 @cache
 def machine() -> Machine:
     """This machine."""
-    said = hello()
+    said = hello(directories())
+    reasons: dict[str, str] = said["no_files"]
+    usable = [directory for directory, reason in reasons.items() if not reason]
     return Machine(
         write_protection=said["no_write_protection"],
         shmem_write_protection=said["no_write_protection_shmem"],
+        file_write_protection=said["no_write_protection_file"],
+        directory=usable[0] if usable else "",
+        no_files="" if usable else _no_files(reasons),
     )
+
+
+def _no_files(reasons: dict[str, str]) -> str:
+    """The reason of each directory that was tried, and what to do."""
+    by_reason = {reason: [d for d in reasons if reasons[d] == reason] for reason in reasons.values()}
+    said = "; ".join(f"{', '.join(found)}: {reason}" for reason, found in by_reason.items())
+    return f"{said}; name a directory of ext4 (Linux 6.16 or later) or xfs with {FILES}=DIR"
 
 
 def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
@@ -92,13 +104,14 @@ def notes(chosen: list[Case]) -> list[str]:
 def skipped() -> list[str]:
     """What this machine cannot measure, and why."""
     here = machine()
-    found = []
+    found: dict[tuple[str, str], list[str]] = {}  # operations by kind and reason
     for family in FAMILIES:
         for operation in family.operations:
             reasons = {here.lacks(family, operation, p) for p in operation.paths if p not in ("pte", "ptes")}
             if reasons and "" not in reasons:
-                found.append(f"{operation.name} ({family.kind}): {reasons.pop()}")
-    return found + here.remedies()
+                found.setdefault((family.kind, reasons.pop()), []).append(operation.name)
+    said = [f"{', '.join(names)} ({kind}): {reason}" for (kind, reason), names in found.items()]
+    return said + here.remedies()
 
 
 def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
@@ -112,8 +125,9 @@ def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
         for order in here.orders(family.kind)
         if (block := _block(family, order, memory, wanted))
     ]
-    select = {kind: kind == "hugetlb" or here.may_choose(kind) for kind in ("anon", "shmem", "hugetlb")}
-    return Plan(SESSION, {"select": select}, tuple(blocks))
+    select = {kind: here.may_choose(kind) for kind in ("anon", "shmem")}
+    select |= {"file": True, "hugetlb": here.may_reserve()}
+    return Plan(SESSION, {"select": select, "directory": here.directory}, tuple(blocks))
 
 
 def _block(family: Family, order: int, memory: str, wanted: set[str]) -> Block | None:
@@ -152,15 +166,17 @@ def _controls(arms: list[Arm]) -> list[Arm]:
 
 def prepare(chosen: list[Case], extra: dict[str, Path]) -> None:
     """Refuse more memory than there is, before anything is measured: never the out-of-memory killer."""
-    copies = {operation.name: family.copies for family in FAMILIES for operation in family.operations}
+    copies = {(op.name, family.kind): family.copies for family in FAMILIES for op in family.operations}
     for case in chosen:
-        if lacking := fits(machine(), parse_memory(case.get("memory")), copies[case.op]):
+        needed = copies[case.op, case.meaning("kind")]
+        if lacking := fits(machine(), parse_memory(case.get("memory")), needed):
             raise UsageError(f"{case.name}: {lacking}")
 
 
 def metadata() -> dict[str, str]:
     """What is kept about a run beside the machine."""
-    return {"skipped": "; ".join(skipped())}
+    where = {"file_directory": machine().directory} if machine().directory else {}
+    return {"skipped": "; ".join(skipped()), **where}
 
 
 def kept_machine() -> AbstractContextManager[None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +20,7 @@ KSM = "sys/kernel/mm/ksm"
 KSM_FILES = ("sleep_millisecs", "pages_to_scan", "run")
 MOST = 1 << 30  # bytes, unless asked for more: absolute figures agree with C there
 LEAST = 64 * MIB
+FILES = "RMAPBENCH_FILE_DIR"  # the variable that names a directory for kind=file
 ENABLED = {"anon": ("always", "madvise", "inherit"), "shmem": ("always", "advise", "within_size", "inherit")}
 BUSY = 0.25  # of the memory available is taken unless asked for more
 
@@ -29,6 +32,9 @@ class Machine:
     root: Path = ROOT
     write_protection: str = ""
     shmem_write_protection: str = ""
+    file_write_protection: str = ""
+    directory: str = ""  # of files with large folios
+    no_files: str = "no directory was tried"  # empty if there is one
 
     # Folio sizes
 
@@ -52,6 +58,8 @@ class Machine:
         """Orders that can be had: all if the controls can be written, else 0 and the largest enabled one."""
         if kind == "hugetlb":
             return [PMD_ORDER]
+        if kind == "file":
+            return list(range(PMD_ORDER + 1))
         controls = self.controls(kind)
         if self.may_choose(kind):
             return [0, *controls]
@@ -68,19 +76,26 @@ class Machine:
 
     def lacks(self, family: Family, operation: Operation, path: str) -> str:
         """Why this operation cannot be measured on this path; empty if it can."""
+        if family.kind == "file" and self.no_files:
+            return self.no_files
         if path in ("pte", "ptes"):
-            return self.shmem_write_protection if family.kind == "shmem" else self.write_protection
-        if family.kind == "hugetlb":
-            return self._lacks_hugetlb()
+            special = {"shmem": self.shmem_write_protection, "file": self.file_write_protection}
+            return special.get(family.kind, self.write_protection)
+        if family.kind == "hugetlb" and (lacking := self._lacks_hugetlb()):
+            return lacking
         check = {"migrate": self._lacks_nodes, "pageout": self._lacks_swap, "ksm": self._lacks_ksm,
                  "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection}  # fmt: skip
         return check.get(operation.name, lambda: "")()
+
+    def may_reserve(self) -> bool:
+        """May this process change the pool of hugetlb pages?"""
+        return os.access(self.root / HUGETLB / "nr_hugepages", os.W_OK)
 
     def _lacks_hugetlb(self) -> str:
         path = self.root / HUGETLB / "nr_hugepages"
         if not path.exists():
             return "this kernel has no 2 MiB hugetlb pages"
-        if os.access(path, os.W_OK):
+        if self.may_reserve() or read(self.root, f"{HUGETLB}/free_hugepages") not in ("", "0"):
             return ""
         return f"root must reserve hugetlb pages: sudo sh -c 'echo 512 > /{HUGETLB}/nr_hugepages'"
 
@@ -118,6 +133,8 @@ class Machine:
                 f"path=pte and path=ptes: {self.write_protection}; "
                 "sudo sysctl vm.unprivileged_userfaultfd=1, or a kernel with CONFIG_HAVE_ARCH_USERFAULTFD_WP"
             )
+        elif self.file_write_protection and not self.no_files:
+            found.append(f"path=pte and path=ptes of files: {self.file_write_protection}; Linux 6.7 or later")
         return found
 
     # Memory
@@ -147,11 +164,26 @@ class Machine:
         share = int(BUSY * self.available())
         return max(LEAST, min(MOST, 1 << max(0, share.bit_length() - 1)))
 
+    def _read_ahead(self) -> Path:
+        """What chooses the order of a file's folios (see the workload's `files`)."""
+        device = Path(self.directory).stat().st_dev
+        return self.root / "sys/class/bdi" / f"{os.major(device)}:{os.minor(device)}" / "read_ahead_kb"
+
     def settings(self) -> list[Path]:
         """Every control file that measuring may write."""
         controls = [path for kind in ("anon", "shmem") for path in self.controls(kind).values()]
         others = [self.root / HUGETLB / "nr_hugepages", *(self.root / KSM / name for name in KSM_FILES)]
+        others += [self._read_ahead()] if self.directory else []
         return [path for path in (*controls, *others) if os.access(path, os.W_OK)]
+
+
+def directories() -> list[str]:
+    """Where kind=file may make its file: where the user says, else here or where such files usually are."""
+    if FILES in os.environ:
+        return [str(Path(os.environ[FILES]).absolute())]
+    with contextlib.suppress(FileNotFoundError):  # the current directory may be gone
+        return list(dict.fromkeys([str(Path.cwd()), "/var/tmp", tempfile.gettempdir()]))
+    return ["/var/tmp", tempfile.gettempdir()]
 
 
 def fits(machine: Machine, size: int, copies: int) -> str:

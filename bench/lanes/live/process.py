@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Workload:
         return BenchError(f"the workload died with exit code {self._process.returncode}: {last}")
 
 
-def hello() -> dict[str, Any]:
-    """What the workload finds this kernel able to do."""
+def hello(directories: Sequence[str] = ()) -> dict[str, Any]:
+    """What the workload finds this kernel able to do, with files in these directories too."""
     with Workload() as workload:
-        return workload.ask(do="hello")
+        return workload.ask(do="hello", directories=list(directories))

@@ -87,6 +87,8 @@ class Memory:
         select = self.session.setup["select"][spec["kind"]]
         request = {key: spec[key] for key in ("path", "order", "ops")}
         request |= self._shared(taken) if spec["shared"] else {"bytes": taken}
+        if spec["kind"] == "file":
+            request["directory"] = self.session.setup["directory"]
         found = self.session.ask(do="measure", kind=spec["memory"], select=select, **request)
         if self.trial and not found["values"]:
             raise RuntimeError(next(iter(found["unmeasurable"].values())))

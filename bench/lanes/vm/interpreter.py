@@ -57,4 +57,5 @@ class Interpreter:
         code = compile(text, f"/{name}", "exec", dont_inherit=True, optimize=0)
         unchecked = struct.pack("<4sI8s", importlib.util.MAGIC_NUMBER, 1, importlib.util.source_hash(text))
         place = importlib.util.cache_from_source(name, optimization="")
-        yield cpio.file(place, unchecked + marshal.dumps(code))
+        # From version 3 on, what stands there depends on what else this process has loaded.
+        yield cpio.file(place, unchecked + marshal.dumps(code, 2))

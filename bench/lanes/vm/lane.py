@@ -5,24 +5,33 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
+import importlib
 import shlex
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from bench.case import ALL, Case, Filters
-from bench.errors import UsageError, one_of
+from bench.errors import LaneUnavailable, UsageError, one_of
 from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
 from bench.lanes.vm.unpacked import GuestRoot, roots
-from bench.measure.plan import Arm, Block, Pace, Plan
+from bench.measure.plan import Arm, Block, Pace, Plan, Settings
+
+if TYPE_CHECKING:
+    from bench.measure.engine import Engine, Progress
+    from bench.measure.journal import Journal
 
 SESSION = "bench.lanes.vm.session"
 AT_ONCE = 2  # guests
+LOCAL, ADDRESSES = "local", ("tcp://", "tls://")  # of --cluster
 DESCRIBED = ("name", "machine", "release", "file")  # what stands in a line about a kernel
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
@@ -34,6 +43,7 @@ class Guests:
     images: dict[str, Image]
     accelerator: str
     controls: bool = True
+    cluster: str = ""  # where they are booted, if not by processes of this run
     roots: dict[str, GuestRoot] = field(default_factory=dict)  # by machine, where there is another Python
 
     @property
@@ -58,9 +68,39 @@ def extra(args: argparse.Namespace) -> Guests:
         raise one_of("accelerator", accelerator, qemu.ACCELERATORS)
     if not args.kernel:
         raise UsageError("the vm lane needs a kernel to boot: --kernel IMAGE, or --kernel /boot")
+    cluster = getattr(args, "cluster", None) or ""
+    if cluster:
+        _check_cluster(cluster, accelerator, args)
     # One boot allows no verdict, and so needs no controls.
-    found = Guests(images(args.kernel), accelerator, controls=not getattr(args, "fast", False))
+    found = Guests(images(args.kernel), accelerator, not getattr(args, "fast", False), cluster)
     return dataclasses.replace(found, roots=roots(args.guest_root, found.machines))
+
+
+def _check_cluster(cluster: str, accelerator: str, args: argparse.Namespace) -> None:
+    """Refuse what cannot be done on a cluster."""
+    if cluster != LOCAL and not cluster.startswith(ADDRESSES):
+        raise UsageError(f"--cluster {cluster}: expected {LOCAL} or an address such as tcp://HOST:8786")
+    if accelerator != "tcg":
+        raise UsageError(
+            f"--accel {accelerator} takes the time, which depends on the machine; with --cluster only tcg"
+        )
+    if getattr(args, "affinity", None):
+        raise UsageError("--affinity is for processes of this run; a cluster's workers choose their CPUs")
+
+
+def engine(cluster: str) -> Callable[[Plan, Settings, Journal, Progress], Engine]:
+    """What carries out a plan on a cluster."""
+    return functools.partial(_cluster_engine().ClusterEngine, cluster)
+
+
+def _cluster_engine() -> ModuleType:
+    """The module that needs Dask, which is heavy and need not be there."""
+    try:
+        return importlib.import_module("bench.lanes.vm.cluster.engine")
+    except ImportError as error:
+        raise LaneUnavailable(
+            f"--cluster needs Dask distributed ({error}); it comes with: pip install '.[cluster]'"
+        ) from None
 
 
 def pace(guests: Guests) -> Pace:
@@ -105,8 +145,15 @@ def describe_variants(guests: Guests) -> list[str]:
 def prepare(chosen: list[Case], guests: Guests) -> None:
     """Refuse what cannot run here, before anything is booted."""
     for machine in guests.machines:
+        unpacked.require(machine, guests.roots)
+    if guests.cluster:
+        module = _cluster_engine()
+        if guests.cluster != LOCAL:
+            module.examine(guests.cluster, {machine.name for machine in guests.machines})
+            return
+    for machine in guests.machines:
         program = qemu.require(machine)
-        initramfs.base(unpacked.require(machine, guests.roots))
+        initramfs.base(guests.roots.get(machine.name))
         if guests.accelerator == "kvm":
             kvm.require(program, machine)
 

@@ -78,7 +78,7 @@ def require(machine: Machine) -> str:
     return found
 
 
-def version(machine: Machine) -> str:
-    """What the machine's QEMU says it is."""
-    said = subprocess.run([machine.qemu, "--version"], capture_output=True, text=True, check=False).stdout
+def version(program: str) -> str:
+    """The line that a QEMU says of itself."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     return (said.splitlines() or ["unknown"])[0]

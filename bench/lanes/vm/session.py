@@ -87,7 +87,7 @@ class Session:
         counted = self.setup["accelerator"] == "tcg"
         found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
         found["guest"] = "; ".join(" ".join(machine.hardware(counted)) for machine in self.machines)
-        found["qemu"] = "; ".join(dict.fromkeys(qemu.version(machine) for machine in self.machines))
+        found["qemu"] = self.setup.get("qemu") or "; ".join(qemu.version(one.qemu) for one in self.machines)
         for image in self.images.values():
             found[f"kernel_{image.name}"] = f"{image.release or 'of unknown release'}, {image.path.name}"
         return found
@@ -119,14 +119,18 @@ class Session:
                     request = Request(number, index, turn, arm.spec)
                     place = (number, turn) if arm.spec["shared"] else (number, turn, index)
                     groups[arm.spec["kernel"]].setdefault(place, []).append(request)
-        rng = random.Random(f"{job['seed']}/{job['number']}")
-        return {name: list(_shuffled(found, rng)) for name, found in groups.items() if found}
+        seed = f"{job['seed']}/{job['number']}"
+        return {
+            name: list(_shuffled(found, random.Random(f"{seed}/{name}")))
+            for name, found in groups.items()
+            if found
+        }
 
     def _boot(
         self, requests: dict[str, list[Request]], job: dict[str, Any], write: Writer
     ) -> dict[tuple[int, int, int], dict[str, Any]]:
         """The answers by block, arm and round; arms of kernels that do not come to their end are failed."""
-        bases, place = self._bases(), Path(job["out"])
+        bases, place = self.bases(), Path(job["out"])
         heard: dict[tuple[int, int, int], dict[str, Any]] = {}
         reasons: dict[str, str] = {}
 
@@ -150,8 +154,10 @@ class Session:
                 write("failed", block, arm, f"{name}: {reasons[name] or 'an answer was garbled'}")
         return heard
 
-    def _bases(self) -> dict[str, bytes]:
-        """By machine what its guests have in common."""
+    def bases(self) -> dict[str, bytes]:
+        """By machine what its boots have in common, made here or where the run was started."""
+        if given := self.setup.get("archive"):  # a cluster's worker boots one kernel at a time
+            return {machine.name: Path(given).read_bytes() for machine in self.machines}
         found = roots(self.setup.get("guest_roots", ()), self.machines)
         return {machine.name: initramfs.base(found.get(machine.name)) for machine in self.machines}
 

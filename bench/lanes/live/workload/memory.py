@@ -7,13 +7,19 @@ import ctypes
 import os
 from collections.abc import Iterator
 
-from . import system
-from .system import PAGE, PMD, Unmeasurable, madvise, mmap, munmap
+from . import files, system
+from .system import PAGE, PMD, Unmeasurable, contents, madvise, mmap, munmap, write
 
 THP = "/sys/kernel/mm/transparent_hugepage"
 _memchr = system.raw("memchr")
 HUGETLB = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 PMD_ORDER = 9
+# Kinds whose file is in memory, with flags of memfd_create(2).
+MEMFD = {
+    "shmem": os.MFD_CLOEXEC,
+    "shmem_private": os.MFD_CLOEXEC,
+    "hugetlb_shared": os.MFD_CLOEXEC | os.MFD_HUGETLB,
+}
 ROOM = 16  # a part of the memory by which it may grow at most
 CHUNK = 64 << 20  # bytes filled at a time: a caller that counts on signs of life gets them
 
@@ -21,8 +27,9 @@ CHUNK = 64 << 20  # bytes filled at a time: a caller that counts on signs of lif
 class Mapping:
     """`size` bytes of `kind` at a PMD boundary.
 
-    Kinds: anon; shmem (a shared memfd); shmem_private (a memfd mapped privately, with an anon_vma);
-    hugetlb. A reservation without access surrounds the memory, so that its VMA never merges with others.
+    Kinds: anon; shmem (a shared memfd); file (of a file system, shared); hugetlb; hugetlb_shared (a memfd of
+    them); shmem_private and file_private (mapped privately, with an anon_vma). A file system's file comes
+    from `files.unnamed`. A reservation without access surrounds the memory: its VMA never merges with others.
     """
 
     def __init__(self, kind: str, order: int, size: int, file: int = -1) -> None:
@@ -33,10 +40,11 @@ class Mapping:
         self.by_ptes = False  # have PMD-mapped folios been mapped by PTEs?
         self.nominal = size  # without what `grown` adds
         self.known: dict[str, float] = {}  # of its folios, from when it was filled
+        self.counted: dict[str, int] = {}  # the system's counters from just before that
         self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
         self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
-        if file < 0 and kind in ("shmem", "shmem_private"):
-            self.file = os.memfd_create("rmapbench")
+        if file < 0 and kind in MEMFD:
+            self.file = os.memfd_create("rmapbench", MEMFD[kind])
             os.ftruncate(self.file, size)
         self.start = self._map()
 
@@ -45,10 +53,22 @@ class Mapping:
         nothing = mmap(0, self._reservation, flags | system.MAP_NORESERVE, prot=system.PROT_NONE)
         self._reserved, start = nothing, (nothing + PMD) & -PMD
         if self.file >= 0:
-            flags = system.MAP_SHARED if self.kind == "shmem" else system.MAP_PRIVATE
-        elif self.kind == "hugetlb":
-            flags |= system.MAP_HUGETLB | system.MAP_NORESERVE  # pages are taken as they are touched
-        return mmap(start, self.size, flags, self.file)
+            flags = system.MAP_PRIVATE if self.kind.endswith("_private") else system.MAP_SHARED
+        elif self.hugetlb:
+            flags |= system.MAP_HUGETLB
+        if self.hugetlb:
+            flags |= system.MAP_NORESERVE  # pages are taken as they are touched
+        return mmap(start, self.size, flags, self.file, offset=files.LEAD if self.on_disk else 0)
+
+    @property
+    def hugetlb(self) -> bool:
+        """Is it of the hugetlb pool?"""
+        return self.kind.startswith("hugetlb")
+
+    @property
+    def on_disk(self) -> bool:
+        """Is it of a file system's file?"""
+        return self.kind in files.KINDS
 
     @property
     def folio(self) -> int:
@@ -62,10 +82,11 @@ class Mapping:
             self._fill_file()
             # Without the advice, faults map large folios by PTEs.
             self.advise_huge(by_pmd)
-            if self.kind == "shmem":
+            if self.kind in ("shmem", "hugetlb_shared"):
                 populate(self.start, self.size, system.MADV_POPULATE_WRITE)
             else:
                 populate(self.start, self.size, system.MADV_POPULATE_READ)
+            if self.kind.endswith("_private"):
                 touch(self.start, PAGE)  # the first private page brings the anon_vma that fork copies for
             return
         self.advise_huge(self.order > 0)
@@ -77,11 +98,15 @@ class Mapping:
 
     def advise_huge(self, wanted: bool) -> None:
         """Allow large folios in this VMA, or forbid them."""
-        if self.kind != "hugetlb":
+        if not self.hugetlb:
             madvise(self.start, self.size, system.MADV_HUGEPAGE if wanted else system.MADV_NOHUGEPAGE)
 
     def _fill_file(self) -> None:
-        """Allocate the file's folios through a mapping that goes away again."""
+        """Allocate the file's folios: by reading it, or through a mapping that goes away again."""
+        if self.on_disk:
+            files.fill(self.file, self.order, self.size)
+        if self.kind not in ("shmem", "shmem_private"):
+            return
         filler = mmap(0, self._reservation, system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE,
                       prot=system.PROT_NONE)  # fmt: skip
         start = (filler + PMD) & -PMD
@@ -125,8 +150,13 @@ class Mapping:
         self.free()
         if file >= 0:
             os.ftruncate(file, 0)
-            os.ftruncate(file, self.size)
+            os.ftruncate(file, self.size + (files.LEAD if self.on_disk else 0))
         self.__init__(self.kind, self.order, self.size, file)  # type: ignore[misc]
+
+    def another(self) -> Mapping:
+        """Memory like this one without pages, to be freed; a disk's file is the same file."""
+        file = os.dup(self.file) if self.on_disk else -1
+        return Mapping(self.kind, self.order, self.size, file)
 
     def free(self) -> None:
         """Give everything back; also after parts of it were unmapped or moved."""
@@ -203,7 +233,7 @@ def select_order(kind: str, order: int, thp: str = THP) -> None:
     Order 0 needs nothing: its memory is advised not to be huge. Saving the settings is the caller's duty.
     """
     shmem = kind.startswith("shmem")
-    if order == 0 or kind == "hugetlb":
+    if order == 0 or not (shmem or kind == "anon"):
         return
     files = sizes(shmem, thp)
     if order not in files:
@@ -214,36 +244,22 @@ def select_order(kind: str, order: int, thp: str = THP) -> None:
 
 
 @contextlib.contextmanager
-def reserved(size: int, pool: str = HUGETLB) -> Iterator[None]:
-    """Room for so many bytes of hugetlb memory in the pool, given back afterwards."""
+def reserved(size: int, change: bool = True, pool: str = HUGETLB) -> Iterator[None]:
+    """Room for so many bytes of hugetlb memory in the pool, given back afterwards.
+
+    Without `change` it must be there: touching a page that the pool does not have kills the process.
+    """
     pages, before = size // PMD, 0
     if pages:
         before = int(contents(f"{pool}/nr_hugepages"))
-        free = int(contents(f"{pool}/free_hugepages"))
-        write(f"{pool}/nr_hugepages", str(before + max(0, pages - free)))
+        got = int(contents(f"{pool}/free_hugepages"))
+    if pages and change:
+        write(f"{pool}/nr_hugepages", str(before + max(0, pages - got)))
         got = int(contents(f"{pool}/free_hugepages"))
     try:
         if pages and got < pages:
             raise Unmeasurable(f"the hugetlb pool gave {2 * got} MiB of {2 * pages}")
         yield
     finally:
-        if pages:
+        if pages and change:
             write(f"{pool}/nr_hugepages", str(before))
-
-
-def contents(path: str) -> str:
-    """The text of a control file; Unmeasurable where it cannot be read."""
-    try:
-        with open(path) as file:  # noqa: PTH123
-            return file.read()
-    except OSError as error:
-        raise Unmeasurable(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def write(path: str, text: str) -> None:
-    """Write a control file; Unmeasurable where that is not permitted."""
-    try:
-        with open(path, "w") as file:  # noqa: PTH123
-            file.write(text)
-    except OSError as error:
-        raise Unmeasurable(f"{path}: cannot be written ({error.strerror})") from None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from time import sleep
 
 from . import system
-from .memory import Mapping, contents, every, mapped, write
+from .memory import Mapping, every, mapped
 from .proof import pagemap, take
-from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable
+from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents, write
 from .timing import Operation, Timed, in_child, now, realtime, stopwatch
 from .userfault import protect_firsts, register
 
@@ -131,12 +132,17 @@ def reuse_byte(mapping: Mapping, path: str) -> Timed:
 def split_pmd(mapping: Mapping, path: str) -> Timed:
     """PMD-mapped folios remapped by PTEs: folio_add_anon_rmap_ptes of 512 pages and folio_remove_rmap_pmd."""
     mapping.userfault = register(mapping)
-    times = [now()]
-    with realtime():
+    return Timed(*_twice(lambda: protect_firsts(mapping.userfault, mapping.start, mapping.size)))
+
+
+def _twice(work: Callable[[], object]) -> tuple[int, int]:
+    """Nanoseconds of the work, and of the same again when it finds everything done."""
+    with realtime():  # which waits for a tick: the clock is read afterwards
+        times = [now()]
         for _ in range(2):
-            protect_firsts(mapping.userfault, mapping.start, mapping.size)
+            work()
             times.append(now())
-    return Timed(times[1] - times[0], times[2] - times[1])
+    return times[1] - times[0], times[2] - times[1]
 
 
 def mprotect(mapping: Mapping, path: str) -> Timed:
@@ -182,15 +188,18 @@ def _must_be_gone(mapping: Mapping, what: str) -> None:
 def migrate(mapping: Mapping, path: str) -> Timed:
     """move_pages(2) to another node: folio_try_share_anon_rmap_*, folio_remove_rmap_*, folio_add_anon_rmap_*.
 
-    Page by page, or by PMD.
+    The rmap calls are made page by page, or by PMD. Of hugetlb pages they are hugetlb_try_share_anon_rmap,
+    hugetlb_remove_rmap and hugetlb_add_anon_rmap.
     """
     node = _other_node()
-    pages = (ctypes.c_uint64 * mapping.pages)(*range(mapping.start, mapping.start + mapping.size, PAGE))
-    nodes = (ctypes.c_int * mapping.pages)(*[node] * mapping.pages)
-    status = (ctypes.c_int * mapping.pages)()
-    count = ctypes.c_ulong(mapping.pages)
+    # A page of each folio moves all of it; asked for one by one, some other pages are refused as being moved.
+    where = range(mapping.start, mapping.start + mapping.size, mapping.folio)
+    pages = (ctypes.c_uint64 * len(where))(*where)
+    nodes = (ctypes.c_int * len(where))(*[node] * len(where))
+    status = (ctypes.c_int * len(where))()
+    count = ctypes.c_ulong(len(where))
     took = stopwatch(_syscall, NR_MOVE_PAGES, 0, count, pages, nodes, status, system.MPOL_MF_MOVE)  # type: ignore[arg-type]
-    moved = sum(at == node for at in status) / mapping.pages
+    moved = sum(at == node for at in status) / len(where)
     if mapping.filled and moved < LEAST_GONE:
         raise Unmeasurable(f"only {moved:.1%} of the pages were moved")
     return Timed(took)
@@ -207,17 +216,13 @@ def _other_node(nodes: str = "/sys/devices/system/node") -> int:
 
 
 def fault_around(mapping: Mapping, path: str) -> Timed:
-    """A file in the page cache read through a new mapping: folio_add_file_rmap_ptes, or _pmd."""
+    """A cached file read through a new mapping: folio_add_file_rmap_ptes, or _pmd; hugetlb_add_file_rmap."""
     with mapped(mapping.kind, mapping.order, mapping.size, os.dup(mapping.file)) as view:
         view.advise_huge(path == "pmd")
         view.filled = True
-        bytes_of = every(view.start, view.size, PAGE)
-        times = [now()]
-        with realtime():
-            for _ in range(2):
-                bytes_of.tobytes()
-                times.append(now())
-        return Timed(times[1] - times[0], times[2] - times[1], take(view))
+        bytes_of = every(view.start, view.size, view.folio if view.hugetlb else PAGE)
+        first, again = _twice(bytes_of.tobytes)
+        return Timed(first, again, take(view))
 
 
 def ksm(mapping: Mapping, path: str) -> Timed:

@@ -31,10 +31,10 @@ def take(mapping: Mapping, proc: str = PROC) -> Proof:
         "wp_odd": bits[1::2].count(1) / max(1, pages // 2),
         "vmas": vmas(mapping, proc),
     }
-    if mapping.order == PMD_ORDER and mapping.kind != "hugetlb":
+    if mapping.order == PMD_ORDER and not mapping.hugetlb:
         found["by_pmd"] = by_pmd(mapping, proc)
     # The first page of private file memory is the one that was written to.
-    whole = entries[8 << mapping.order :] if mapping.kind == "shmem_private" else entries
+    whole = entries[8 << mapping.order :] if mapping.kind.endswith("_private") else entries
     share = folio_share(whole, mapping.order, proc)
     return found if share is None else {**found, "order_share": share}
 
@@ -131,6 +131,8 @@ def statistics(kind: str, order: int, thp: str = THP) -> dict[str, int]:
 
     Of order 0 what is counted is the pages of all larger folios.
     """
+    if not kind.startswith(("anon", "shmem")):
+        return {}
     alloc = "shmem" if kind.startswith("shmem") else "anon_fault"
     if order == 0:
         return _larger(f"{alloc}_alloc", thp)

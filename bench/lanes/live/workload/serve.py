@@ -2,7 +2,8 @@
 
 Requests, one a line, and what is answered:
 
-    {"do": "hello"}    what this kernel and process can do (see `hello`)
+    {"do": "hello", "directories": ["/var/tmp"]}
+                       what this kernel and process can do (see `hello`)
     {"do": "measure", "kind": "anon", "path": "pte", "order": 4, "bytes": 1073741824,
      "ops": ["fork", "unmap_after_fork", "munmap"]}
                        {"values": {"fork": {"gross": ns, "empty": ns, "proof": {...}}, ...},
@@ -11,7 +12,7 @@ Requests, one a line, and what is answered:
 One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
 With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
 with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
-for processes that may not choose them.
+for processes that may not choose them. Kinds `file` and `file_private` have a {"directory": "/var/tmp"}.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
@@ -27,28 +28,49 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from . import proof, system, userfault
-from .memory import Mapping, mapped, reserved, select_order, sizes, sweep
+from . import files, proof, system, userfault
+from .memory import Mapping, mapped, populate, reserved, select_order, sizes, sweep
 from .operations import OPERATIONS, WITH_BARE
 from .system import Unmeasurable
 from .timing import Timed, bare, set_realtime
 
+PROBED = 4  # the order of the folio that a directory is tried with
 ATTEMPTS = 3  # at getting folios of the order asked for
 Request = dict[str, Any]
 
 
-def hello() -> Request:
-    """The machine, orders by kind of memory, and what is missing (empty: nothing is)."""
+def hello(directories: list[str]) -> Request:
+    """The machine, orders by kind of memory, and what is missing (empty: nothing is), also by directory."""
     realtime = set_realtime(True) and set_realtime(False)
     return {
         "machine": os.uname().machine,
         "kernel": os.uname().release,
         "page_size": system.PAGE,
         "orders": {kind: list(sizes(kind == "shmem")) for kind in ("anon", "shmem")},
-        "no_write_protection": userfault.missing(),
-        "no_write_protection_shmem": userfault.missing(shmem=True),
+        "no_write_protection": userfault.missing("anon"),
+        "no_write_protection_shmem": userfault.missing("shmem"),
+        "no_write_protection_file": userfault.missing("file"),
         "realtime": int(realtime),
+        "no_files": {directory: _no_files(directory) for directory in directories},
     }
+
+
+def _no_files(directory: str) -> str:
+    """Why a file there cannot serve; empty if it has large folios, which are seen and can be chosen."""
+    try:
+        with mapped("file", PROBED, system.PAGE << PROBED, files.unnamed(directory, 0)) as mapping:
+            if not os.access(control := files.read_ahead(mapping.file), os.F_OK):
+                return f"its disk has no {control}"
+            if not os.access(control, os.W_OK):
+                return "choosing the size of its folios takes root"
+            os.pwrite(mapping.file, bytes(mapping.size), files.LEAD)
+            populate(mapping.start, mapping.size, system.MADV_POPULATE_READ)
+            share = proof.take(mapping).get("order_share")
+    except (OSError, Unmeasurable) as error:
+        return str(error)
+    if share is None:
+        return "seeing folios takes root"
+    return "" if share == 1 else "this file system has no large folios"
 
 
 def measure(request: Request) -> Request:
@@ -68,9 +90,11 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     """Each operation with its value, one after the other on one memory."""
     kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
     select = bool(request.get("select", True))
+    copies = 2 if "migrate" in ops else 1
+    file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
     with (
-        reserved(size if select and kind == "hugetlb" else 0),
-        _memory(request.get("keep"), kind, order, size) as mapping,
+        reserved(size * copies if kind.startswith("hugetlb") else 0, select),
+        _memory(request.get("keep"), kind, order, size, file) as mapping,
     ):
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
@@ -83,7 +107,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
             _fill(mapping, path)
         with mapping.grown(int(request.get("extra", 0))):
             userfault.arm(mapping, path)
-            found = _without_doubt({**mapping.known, **proof.take(mapping)}, path)
+            found = _without_doubt(_as_it_is(mapping), path)
             sweep(mapping.start, mapping.size)
             for op in ops:
                 yield op, _one(mapping, path, op, found)
@@ -93,12 +117,12 @@ _kept: dict[str, Mapping] = {}
 
 
 @contextlib.contextmanager
-def _memory(token: str | None, kind: str, order: int, size: int) -> Iterator[Mapping]:
+def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
     """Memory for one request, or that which was kept under this token; anything else kept is given back."""
     for other in [key for key in _kept if key != token]:
         _kept.pop(other).free()
     if token is None:
-        with mapped(kind, order, size) as mapping:
+        with mapped(kind, order, size, file) as mapping:
             yield mapping
     else:
         yield _kept.setdefault(token, _kept.get(token) or Mapping(kind, order, size))
@@ -107,9 +131,9 @@ def _memory(token: str | None, kind: str, order: int, size: int) -> Iterator[Map
 def _fill(mapping: Mapping, path: str) -> None:
     """Fill the memory; a few attempts at folios of the order asked for."""
     for attempt in range(1, ATTEMPTS + 1):
-        before = proof.statistics(mapping.kind, mapping.order)
+        mapping.counted = proof.statistics(mapping.kind, mapping.order)
         mapping.populate(path == "pmd")
-        found = _folios(mapping, before)
+        found = _folios(mapping)
         mapping.known = {**found, "attempts": attempt}
         if found.get("order_share", 0) >= proof.LEAST_SHARE:
             return
@@ -117,10 +141,25 @@ def _fill(mapping: Mapping, path: str) -> None:
             mapping.renew()
 
 
-def _folios(mapping: Mapping, before: dict[str, int]) -> proof.Proof:
-    """What folios the memory has, from per-size statistics where they cannot be seen."""
+def _moved(mapping: Mapping) -> proof.Proof:
+    """What the system's counters say since just before the memory was filled."""
     after = proof.statistics(mapping.kind, mapping.order)
-    found = {**proof.take(mapping), **proof.moved(before, after, mapping.size // mapping.folio)}
+    return proof.moved(mapping.counted, after, mapping.nominal // mapping.folio)
+
+
+def _as_it_is(mapping: Mapping) -> proof.Proof:
+    """Filled memory now; where folios cannot be seen, those are missing that were split since."""
+    seen, grown = proof.take(mapping), _moved(mapping)
+    grown.pop("allocated_share", None)
+    found = {**mapping.known, **grown, **seen}
+    if "order_share" in found and "order_share" not in seen:
+        found["order_share"] -= grown.get("splits", 0) * mapping.folio / mapping.nominal
+    return found
+
+
+def _folios(mapping: Mapping) -> proof.Proof:
+    """What folios the memory has, from per-size statistics where they cannot be seen."""
+    found = {**proof.take(mapping), **_moved(mapping)}
     allocated = found.pop("allocated_share", None)
     if allocated is not None:
         found.setdefault("order_share", allocated)
@@ -135,9 +174,9 @@ def _without_doubt(found: proof.Proof, path: str) -> proof.Proof:
 
 def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str, Request]]:
     """The first faults, which fill the memory, and what comes after them."""
-    before = proof.statistics(mapping.kind, mapping.order)
+    mapping.counted = proof.statistics(mapping.kind, mapping.order)
     timed = OPERATIONS["fault"](mapping, path)
-    found = _without_doubt(_folios(mapping, before), path)
+    found = _without_doubt(_folios(mapping), path)
     yield "fault", {"gross": timed.gross, "empty": timed.empty, "proof": found}
     for op in ops[1:]:
         yield op, _one(mapping, path, op, found)
@@ -155,7 +194,8 @@ def answers(lines: Iterator[str]) -> Iterator[Request]:
     for line in lines:
         try:
             request = json.loads(line)
-            yield hello() if request["do"] == "hello" else measure(request)
+            asked = request["do"]
+            yield hello(request.get("directories", [])) if asked == "hello" else measure(request)
         except (ValueError, KeyError, TypeError, IndexError, Unmeasurable) as error:
             yield {"error": f"{type(error).__name__}: {error}"}
 

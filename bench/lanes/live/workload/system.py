@@ -68,10 +68,12 @@ def checked(result: int, what: str) -> int:
 _mmap, _munmap, _madvise = raw("mmap"), raw("munmap"), raw("madvise")
 
 
-def mmap(at: int, size: int, flags: int, fd: int = -1, prot: int = PROT_READ | PROT_WRITE) -> int:
-    """Map memory at an address (0: anywhere)."""
+def mmap(
+    at: int, size: int, flags: int, fd: int = -1, prot: int = PROT_READ | PROT_WRITE, offset: int = 0
+) -> int:
+    """Map memory at an address (0: anywhere), of a file from an offset on."""
     fixed = MAP_FIXED if at else 0
-    return checked(_mmap(at, size, prot, flags | fixed, fd, 0), f"mmap of {size >> 20} MiB")
+    return checked(_mmap(at, size, prot, flags | fixed, fd, offset), f"mmap of {size >> 20} MiB")
 
 
 def munmap(at: int, size: int) -> None:
@@ -87,3 +89,21 @@ def madvise(at: int, size: int, advice: int) -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends."""
     checked(raw("prctl")(PR_SET_PDEATHSIG, SIGKILL), "prctl")
+
+
+def contents(path: str) -> str:
+    """The text of a control file; Unmeasurable where it cannot be read."""
+    try:
+        with open(path) as file:  # noqa: PTH123
+            return file.read()
+    except OSError as error:
+        raise Unmeasurable(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def write(path: str, text: str) -> None:
+    """Write a control file; Unmeasurable where that is not permitted."""
+    try:
+        with open(path, "w") as file:  # noqa: PTH123
+            file.write(text)
+    except OSError as error:
+        raise Unmeasurable(f"{path}: cannot be written ({error.strerror})") from None

@@ -12,11 +12,14 @@ from time import clock_gettime_ns
 from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
 
 from . import system
-from .memory import Mapping, mapped
+from .memory import Mapping
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
 from .userfault import arm
 
+# As what this process was started: ordinary, or less (batch, idle), which it stays outside of timed sections.
+STARTED = os.sched_getscheduler(0)
+ORDINARY = os.SCHED_OTHER if STARTED in (os.SCHED_FIFO, os.SCHED_RR) else STARTED
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; it moves at timer ticks only
 REHEARSALS = 2  # of a child, before it is timed
 EMPTIES = 3  # times an operation on memory without pages is timed; the median counts
@@ -35,12 +38,12 @@ Operation = Callable[[Mapping, str], Timed]
 
 
 def set_realtime(on: bool) -> bool:
-    """Make this process SCHED_FIFO, or ordinary again; was that permitted?
+    """Make this process SCHED_FIFO, or what it was again; was that permitted?
 
     Parent and child run on one CPU: with FIFO neither preempts the other, nor does anything ordinary.
     """
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO if on else os.SCHED_OTHER, os.sched_param(1 if on else 0))
+        os.sched_setscheduler(0, os.SCHED_FIFO if on else ORDINARY, os.sched_param(1 if on else 0))
     except PermissionError:
         return False
     return True
@@ -78,8 +81,11 @@ def bare(mapping: Mapping, path: str, operation: Operation) -> int:
     """Nanoseconds of the operation on such memory before it holds a page: the median of a few."""
     trials = []
     for _ in range(EMPTIES):
-        with mapped(mapping.kind, mapping.order, mapping.size) as nothing:
+        nothing = mapping.another()
+        try:
             trials.append(operation(nothing, path).gross)
+        finally:
+            nothing.free()
     return sorted(trials)[EMPTIES // 2]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 
+from .files import KINDS
 from .memory import PMD_ORDER, Mapping
 from .system import NR_USERFAULTFD, PAGE, PMD, PROT_READ, PROT_WRITE, Unmeasurable, checked, raw
 
@@ -18,6 +19,7 @@ from .system import NR_USERFAULTFD, PAGE, PMD, PROT_READ, PROT_WRITE, Unmeasurab
 UFFDIO_API, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT = 0xC018AA3F, 0xC020AA00, 0xC018AA06
 UFFD_API, REGISTER_MODE_WP, WRITEPROTECT_MODE_WP = 0xAA, 2, 1
 FEATURE_PAGEFAULT_FLAG_WP, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 0, 1 << 12
+FEATURE_WP_ASYNC = 1 << 15  # since 6.7: of any memory, because nobody is told of writes
 USER_MODE_ONLY = 1  # needs no privilege, since 5.11
 # By path, which bits even and odd pages get.
 BITS = {
@@ -41,22 +43,25 @@ def open_userfault(features: int = FEATURE_PAGEFAULT_FLAG_WP) -> int:
     return fd
 
 
-def missing(shmem: bool = False) -> str:
-    """Why the paths pte and ptes cannot be told apart here; empty if they can."""
+def missing(kind: str) -> str:
+    """Why the paths pte and ptes cannot be told apart for such memory; empty if they can."""
     try:
-        os.close(open_userfault(_features(shmem)))
+        os.close(open_userfault(_features(kind)))
     except Unmeasurable as error:
         return str(error)
     return ""
 
 
-def _features(shmem: bool) -> int:
-    return FEATURE_PAGEFAULT_FLAG_WP | (FEATURE_WP_HUGETLBFS_SHMEM if shmem else 0)
+def _features(kind: str) -> int:
+    """What write-protecting memory of this kind takes."""
+    if kind == "anon":
+        return FEATURE_PAGEFAULT_FLAG_WP
+    return FEATURE_PAGEFAULT_FLAG_WP | FEATURE_WP_HUGETLBFS_SHMEM | (FEATURE_WP_ASYNC if kind in KINDS else 0)
 
 
 def register(mapping: Mapping) -> int:
     """A userfaultfd of this process that may write-protect the mapping."""
-    fd = open_userfault(_features(mapping.file >= 0))
+    fd = open_userfault(_features(mapping.kind))
     asked = (ctypes.c_uint64 * 4)(mapping.start, mapping.size, REGISTER_MODE_WP, 0)
     checked(_ioctl(fd, UFFDIO_REGISTER, ctypes.addressof(asked)), "UFFDIO_REGISTER")
     return fd

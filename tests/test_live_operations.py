@@ -1,0 +1,71 @@
+"""The live lane's operations: what exactly is timed, and with which priority."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.lanes.live.workload import operations
+from bench.lanes.live.workload.system import Unmeasurable
+from tests.conftest import ROOT
+
+START = 64 << 20
+
+
+@pytest.mark.parametrize(("moves", "moved"), [(4, True), (3, False)])
+def test_migration_moves_a_page_of_each_folio(
+    monkeypatch: pytest.MonkeyPatch, moves: int, moved: bool
+) -> None:
+    """Which moves all of the folio; where too few arrive there is no time but a reason."""
+    asked: list[int] = []
+
+    def move(
+        _call: object, _nr: int, _pid: int, count: Any, pages: Any, nodes: Any, status: Any, _: int
+    ) -> int:
+        asked.extend(pages)
+        assert count.value == len(pages) == len(nodes)
+        status[:] = [1] * moves + [-16] * (len(pages) - moves)  # EBUSY
+        return 5
+
+    mapping: Any = SimpleNamespace(start=START, size=4 << 14, folio=1 << 14, filled=True)
+    monkeypatch.setattr(operations, "_other_node", lambda: 1)
+    monkeypatch.setattr(operations, "stopwatch", move)
+    expected = contextlib.nullcontext() if moved else pytest.raises(Unmeasurable, match=r"only 75\.0%")
+    with expected:
+        assert operations.migrate(mapping, "default").gross == 5
+    assert asked == [START, START + (1 << 14), START + (2 << 14), START + (3 << 14)]
+
+
+def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only the work and the waiting move: what is timed twice begins after the waiting."""
+    clock = [0]
+
+    @contextlib.contextmanager
+    def realtime() -> Iterator[None]:
+        clock[0] += 4_000_000
+        yield
+
+    def work() -> None:
+        clock[0] += 7
+
+    monkeypatch.setattr(operations, "realtime", realtime)
+    monkeypatch.setattr(operations, "now", lambda: clock[0])
+    assert operations._twice(work) == (7, 7)
+
+
+def test_the_workload_stays_as_unimportant_as_it_was_started() -> None:
+    """Outside of what is timed; inside it is real time where that is permitted."""
+    code = (
+        "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); "
+        "from bench.lanes.live.workload import timing; "
+        "timing.set_realtime(True); timing.set_realtime(False); "
+        "assert os.sched_getscheduler(0) == os.SCHED_IDLE"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from bench import results
 from bench.lanes.vm.image import parse
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
+from bench.lanes.vm.machines.x86_64 import X86_64
 from bench.lanes.vm.operations import FAMILIES
 from bench.measure.affinity import usable_cpus
 from tests.conftest import Cli

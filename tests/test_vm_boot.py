@@ -78,13 +78,13 @@ def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(
 def test_a_boot_counts_the_same_wherever_it_is_made(cli: Cli, tmp_path: Path) -> None:
     """To the last digit: by a process of this run, and by a worker of a cluster."""
     pytest.importorskip("distributed", reason="Dask distributed is not installed: pip install '.[cluster]'")
-    found, image = [], kernel(MACHINES["x86_64"])
+    found = []
     # On one CPU, a run without a cluster gives its first boot the number that a cluster's first has.
     for number, where in enumerate((("--affinity", str(usable_cpus()[0])), ("--cluster", "local"))):
         output = tmp_path / f"{number}.json"
         done = cli(
-            "run", "--lane", "vm", "--kernel", f"k={image}", "fork", "order=0", "kind=anon", "--fast",
-            "--rounds", "1", "--seed", "1", *where, "-o", str(output), cwd=tmp_path, timeout=280,
+            "run", "--lane", "vm", "--kernel", f"k={kernel(X86_64)}", "fork", "order=0", "kind=anon",
+            "--fast", "--rounds", "1", "--seed", "1", *where, "-o", str(output), cwd=tmp_path, timeout=280,
         )  # fmt: skip
         assert done.code == 0, done.err
         runs = results.load(output).runs

@@ -1,11 +1,14 @@
-"""What tests of the vm lane share: kernel images that are none, and a QEMU that boots nothing."""
+"""What tests of the vm lane share: images that are no kernels, records, and a QEMU that boots nothing."""
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import sys
+import zlib
 from pathlib import Path
+from typing import Any
 
 FAKE = Path(__file__).with_name("fake_qemu.py")
 
@@ -19,6 +22,12 @@ def bzimage(path: Path, release: str = "6.12.1-test") -> Path:
     data[0x1000 : 0x1000 + len(text)] = text
     path.write_bytes(data)
     return path
+
+
+def record(number: int, content: Any) -> str:
+    """A line on the console, as the guest's init writes it."""
+    text = json.dumps(content, separators=(",", ":"))
+    return f"@@rmapbench {number} {zlib.crc32(f'{number} {text}'.encode()):08x} {text}"
 
 
 def fake_qemu(directory: Path, does: str = "") -> dict[str, str]:

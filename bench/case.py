@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -149,8 +149,3 @@ def natural(text: str) -> tuple[object, ...]:
     for piece in text.replace("-", ".").replace("v", "").split("."):
         parts.append((0, int(piece), "") if piece.isdigit() else (1, 0, piece))
     return tuple(parts)
-
-
-def by_name(cases: Iterable[Case]) -> Mapping[str, Case]:
-    """Cases by full name, in the order given."""
-    return {case.name: case for case in cases}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,14 @@ import pytest
 from bench import results
 from bench.case import Case
 from tests.conftest import Cli
-
-NAMED = os.environ.get("RMAPBENCH_TEST_KERNEL")
-
-
-def kernel() -> Path:
-    """The image that RMAPBENCH_TEST_KERNEL names, or the newest of /boot; skips without one."""
-    if shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("no qemu-system-x86_64 here (apt-get install qemu-system-x86)")
-    found = [Path(NAMED)] if NAMED else sorted(Path("/boot").glob("vmlinuz-*"))
-    if not found or not os.access(found[-1], os.R_OK):
-        pytest.skip("no kernel image here: name one with RMAPBENCH_TEST_KERNEL")
-    return found[-1]
+from tests.vm import kernel, lacking
 
 
 @pytest.mark.slow
 def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(cli: Cli, tmp_path: Path) -> None:
     """Order 0 and 2 MiB; a page of order 0 is some hundred instructions, PMD-mapped a few."""
+    if reason := lacking():
+        pytest.skip(reason)
     output = tmp_path / "vm.json"
     done = cli(
         "run", "--lane", "vm", "--kernel", f"k={kernel()}", "fork", "order=0,9", "kind=anon", "--fast",

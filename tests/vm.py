@@ -1,9 +1,10 @@
-"""What tests of the vm lane share: images that are no kernels, records, and a QEMU that boots nothing."""
+"""What tests of the vm lane share: kernels and images that are none, records, a QEMU that boots nothing."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import sys
 import zlib
@@ -11,6 +12,20 @@ from pathlib import Path
 from typing import Any
 
 FAKE = Path(__file__).with_name("fake_qemu.py")
+
+
+def kernel() -> Path | None:
+    """The image that RMAPBENCH_TEST_KERNEL names, or the newest of /boot, if it can be read."""
+    named = os.environ.get("RMAPBENCH_TEST_KERNEL")
+    found = [Path(named)] if named else sorted(Path("/boot").glob("vmlinuz-*"))
+    return found[-1] if found and os.access(found[-1], os.R_OK) else None
+
+
+def lacking() -> str:
+    """Why nothing can be booted here; empty if something can."""
+    if shutil.which("qemu-system-x86_64") is None:
+        return "no qemu-system-x86_64 here (apt-get install qemu-system-x86)"
+    return "" if kernel() else "no kernel image here: name one with RMAPBENCH_TEST_KERNEL"
 
 
 def bzimage(path: Path, release: str = "6.12.1-test") -> Path:

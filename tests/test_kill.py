@@ -28,30 +28,22 @@ MARK = "RMAPBENCH_KILLED"  # an environment variable that everything a run start
 
 
 class Victim(NamedTuple):
-    """How a lane is run; killed so many times, each at a moment before `longest` seconds."""
+    """How a lane is run, and how often it is killed."""
 
     moments: int
-    longest: float  # start, calibration, rounds and the end are all met
     words: tuple[str, ...]
     processes: int
     lacking: Callable[[], str] = str  # why it cannot be run here; empty if it can
 
 
+CALLS = ("remove", "dup_file", "order=0,4", "kind=file", "variant=v6.10,v6.12", "--rounds", "100")
+LIVE = ("--lane", "live", "fork", "munmap", "order=0,4", "kind=anon", "memory=16MiB", "--rounds", "5")
+FORK = ("--lane", "vm", "fork", "order=0", "kind=anon", "memory=16MiB", "--rounds", "1")
 VICTIMS = {
-    "model": Victim(
-        40, 4.0, ("remove", "dup_file", "order=0,4", "kind=file", "variant=v6.10,v6.12", "--rounds", "100"), 3
-    ),
-    "live": Victim(
-        30, 6.0,
-        ("--lane", "live", "fork", "munmap", "order=0,4", "kind=anon", "memory=16MiB", "--rounds", "5"), 3,
-        live.lacking,
-    ),
-    "vm": Victim(
-        30, 20.0,
-        ("--lane", "vm", "fork", "order=0", "kind=anon", "memory=16MiB", "--rounds", "1"), 2,
-        vm.lacking,
-    ),
-}  # fmt: skip
+    "model": Victim(40, CALLS, 3),
+    "live": Victim(30, LIVE, 3, live.lacking),
+    "vm": Victim(30, FORK, 3, vm.lacking),
+}
 
 
 class Killer:
@@ -61,6 +53,7 @@ class Killer:
         self.cli, self.victim, self.lane = cli, VICTIMS[lane], lane
         self.random = random.Random(SEED)
         self.before = live.state() if lane == "live" else {}
+        self.longest = 0.0  # seconds of a run that nobody kills
         self.met = Counter[str]()
         self.slowest = 0.0  # seconds until nothing was left of a killed run
 
@@ -72,7 +65,14 @@ class Killer:
         kernel = ["--kernel", f"k={vm.kernel()}"] if self.lane == "vm" else []
         return [*self.victim.words, *kernel, "--processes", str(self.victim.processes), "-o", name, "--force"]
 
-    def once(self, name: str) -> bool:
+    def undisturbed(self) -> None:
+        """Runs from start to end, to know how long one takes once everything is compiled."""
+        for name in ("first.json", "second.json"):
+            started = time.monotonic()
+            assert not self.once(name, kill=False)
+            self.longest = time.monotonic() - started
+
+    def once(self, name: str, kill: bool = True) -> bool:
         """Start the run or go on with it, and kill it; was it still running?"""
         journal = self.cli.cwd / f"{name}.journal"
         kept = contents(journal)
@@ -81,10 +81,9 @@ class Killer:
             env=self.cli.environment({MARK: str(self.cli.cwd)}), stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        killed = self._kill(running)
-        if not killed:
-            assert running.returncode == 0, running.communicate()[1].decode()
-        running.communicate()
+        killed = kill and self._kill(running)
+        said = running.communicate(timeout=GONE if killed else None)[1].decode()
+        assert killed or running.returncode == 0, said
         self._as_before()
         for file, content in kept.items():
             assert (journal / file).read_bytes().startswith(content), (name, file)
@@ -93,10 +92,10 @@ class Killer:
         return killed
 
     def _kill(self, running: subprocess.Popen[bytes]) -> bool:
-        """After some time, the program alone or with all processes of its group."""
+        """At any moment of its way, the program alone or with all processes of its group."""
         alone = self.random.random() < 0.5
         try:
-            running.wait(self.random.uniform(0.1, self.victim.longest))
+            running.wait(self.random.uniform(0, self.longest))
         except subprocess.TimeoutExpired:
             (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
         killed = running.wait() == -signal.SIGKILL
@@ -148,6 +147,7 @@ def test_runs_killed_at_random_moments_lose_nothing(cli: Cli, lane: str) -> None
     if reason := VICTIMS[lane].lacking():
         pytest.skip(reason)
     killer, done, run, started = Killer(cli, lane), 0, 0, time.monotonic()
+    killer.undisturbed()
     while done < killer.victim.moments:
         run += 1
         while not (cli.cwd / f"run-{run}.json").exists():
@@ -156,8 +156,10 @@ def test_runs_killed_at_random_moments_lose_nothing(cli: Cli, lane: str) -> None
     leftovers = [path.name for path in cli.cwd.iterdir() if path.suffix not in (".json", ".journal")]
     assert leftovers == []
     met = ", ".join(f"{count} {what}" for what, count in sorted(killer.met.items()))
-    print(f"{lane}: {done} kills of {run} runs in {time.monotonic() - started:.0f} s; {met}; ", end="")
-    print(f"as before after {killer.slowest:.1f} s at most")
+    print(
+        f"{lane}: {done} kills of {run} runs of {killer.longest:.1f} s in {time.monotonic() - started:.0f} s;"
+    )
+    print(f"{met}; as before after {killer.slowest:.1f} s at most")
 
 
 def whole(path: Path, processes: int) -> None:

@@ -141,7 +141,7 @@ def test_every_format_is_named() -> None:
     export.configure(parser)
     (formats,) = (action.choices for action in parser._actions if action.dest == "format")
     named = re.findall(r"^\| `export --format ([\w-]+)", section("Formats"), re.MULTILINE)
-    assert named == list(formats)
+    assert named == list(formats or ())
 
 
 def test_every_message_that_is_explained_is_one_that_the_program_says() -> None:

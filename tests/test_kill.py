@@ -153,6 +153,7 @@ def test_runs_killed_at_random_moments_lose_nothing(cli: Cli, lane: str) -> None
         while not (cli.cwd / f"run-{run}.json").exists():
             done += killer.once(f"run-{run}.json")
         whole(cli.cwd / f"run-{run}.json", killer.victim.processes)
+        assert all(path.is_file() for path in (cli.cwd / f"run-{run}.json.journal").iterdir())
     leftovers = [path.name for path in cli.cwd.iterdir() if path.suffix not in (".json", ".journal")]
     assert leftovers == []
     met = ", ".join(f"{count} {what}" for what, count in sorted(killer.met.items()))

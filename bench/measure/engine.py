@@ -66,6 +66,7 @@ class Engine:
     def run(self) -> State:
         """Measure what the journal lacks; the workers are gone when this returns or raises."""
         with self._stoppable():
+            self.journal.sweep()
             if self._missing(self.settings.processes):
                 self._build()
                 self._calibrate()

@@ -38,7 +38,7 @@ class Victim(NamedTuple):
 
 CALLS = ("remove", "dup_file", "order=0,4", "kind=file", "variant=v6.10,v6.12", "--rounds", "100")
 LIVE = ("--lane", "live", "fork", "munmap", "order=0,4", "kind=anon", "memory=16MiB", "--rounds", "5")
-FORK = ("--lane", "vm", "fork", "order=0", "kind=anon", "memory=16MiB", "--rounds", "1")
+FORK = ("--lane", "vm", "fork", "order=0", "kind=anon", "memory=16MiB", "--rounds", "1", "--timeout", "600")
 VICTIMS = {
     "model": Victim(40, CALLS, 3),
     "live": Victim(30, LIVE, 3, live.lacking),

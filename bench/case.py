@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,7 +44,7 @@ class Case:
         op, *pairs = rest.split("/")
         keys = dict(pair.partition("=")[::2] for pair in pairs)
         wellformed = level in LEVELS and op and len(keys) == len(pairs) and all(keys.values())
-        if not wellformed or set(keys) - set(KEYS):
+        if not wellformed or set(keys) - set(KEYS) or not _is_number(keys.get("order", "0")):
             raise UsageError(f"{name!r} is not a case name (level/op/key=value/...)")
         return cls.of(level, op, **keys)
 
@@ -82,6 +82,11 @@ class Case:
     def group(self) -> Case:
         """What the case is compared within: its name without variant, kernel, path and control."""
         return self.but(variant=None, kernel=None, path=None, control=None)
+
+
+def _is_number(text: str) -> bool:
+    """Digits and nothing else: int() takes blanks, signs and underscores too."""
+    return text.isascii() and text.isdecimal()
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,3 @@ def natural(text: str) -> tuple[object, ...]:
     for piece in text.replace("-", ".").replace("v", "").split("."):
         parts.append((0, int(piece), "") if piece.isdigit() else (1, 0, piece))
     return tuple(parts)
-
-
-def by_name(cases: Iterable[Case]) -> Mapping[str, Case]:
-    """Cases by full name, in the order given."""
-    return {case.name: case for case in cases}

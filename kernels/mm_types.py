@@ -28,7 +28,6 @@ DEFERRED_LIST = 0x90  # struct list_head: next, prev
 
 PG_HEAD = 6
 PAGE_MAPPING_ANON = 1
-PAGE_MAPPING_KSM = 3
 HPG_RESTORE_RESERVE = 0  # bit of `private` on a hugetlb head
 PAGE_TYPE_HUGETLB = -12  # 0xf4 read as a signed byte
 NODES_SHIFT = 58  # node id in the top bits of flags
@@ -47,7 +46,6 @@ RMAP_NONE = 0
 RMAP_EXCLUSIVE = 1
 RMAP_COMPOUND = 2  # 6.7 only
 EBUSY = 16
-EAGAIN = 11
 
 # struct vm_area_struct, as far as rmap reads it (offsets are the model's own)
 VM_START = 0x00

@@ -14,7 +14,6 @@ from kernels.vmstat import this_cpu_add
 
 # struct mmu_gather
 ACTIVE, NR_BATCHES, DELAYED_RMAP, RANGE_START, RANGE_END = range(0, 5 * 8, 8)
-PCPU = 0x28  # where events are counted
 NR_FREED, FREED = 0x30, 0x40  # the folio batch: folios without references, freed 31 at a time
 LOCAL = 0x140  # the first batch, of 8 entries
 GATHER_PAGE = 0x1000  # extra batches follow in pages of their own

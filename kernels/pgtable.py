@@ -9,7 +9,6 @@ from __future__ import annotations
 from kernels.abi import helper
 from kernels.atomic import *
 
-PTRS_PER_PTE = 512
 TABLE_BYTES = 4096
 LOCK_BYTES = 64  # a table's spinlock lies on a line of its own
 
@@ -19,7 +18,6 @@ PAGE_USER = 0x004
 PAGE_ACCESSED = 0x020
 PAGE_DIRTY = 0x040
 PAGE_HUGE = 0x080  # of a PMD entry
-PAGE_SPECIAL = 0x200
 PAGE_UFFD_WP = 0x400
 PAGE_SOFT_DIRTY = 0x800
 PAGE_CONT = 1 << 52  # arm64: one of 16 contiguous PTEs of a block (kernels.scenario.contpte)

@@ -16,10 +16,6 @@ from kernels.pgtable import LOCK_BYTES, PAGE_PRESENT
 # with nr_pages = 1 where the caller works page by page.
 TRY_DUP, TRY_DUP_ONE, DUP, DUP_ONE, REMOVE, REMOVE_ONE, ADD_ANON, ADD_ANON_ONE = range(0x80, 0xC0, 8)
 ADD_FILE, ADD_FILE_ONE, ADD_NEW, TRY_SHARE, REMOVE_PMD = range(0xC0, 0xE8, 8)
-CALLS = (
-    "TRY_DUP", "TRY_DUP_ONE", "DUP", "DUP_ONE", "REMOVE", "REMOVE_ONE", "ADD_ANON", "ADD_ANON_ONE",
-    "ADD_FILE", "ADD_FILE_ONE", "ADD_NEW", "TRY_SHARE", "REMOVE_PMD",
-)  # fmt: skip
 # Of the current window: descriptors, page tables and their locks (the child's too), pages to copy to.
 PAGES, TABLES, LOCKS, CHILD_TABLES, CHILD_LOCKS, SPARE = range(0xE8, 0x118, 8)
 # Of all windows: the descriptor of page number 0, PTEs in a window, mms and vmas, the gather, the memcg.

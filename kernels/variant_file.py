@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kernels.abi import INTERFACE
@@ -61,13 +62,19 @@ def parse(name: str, path: Path) -> VariantFile:
 def tree_of(path: Path) -> ast.Module:
     """The syntax tree of a file; VariantError with its line if it has none."""
     try:
-        return ast.parse(path.read_bytes(), filename=str(path))
+        return _parsed(path.read_bytes(), str(path))
     except OSError as error:
         raise VariantError(f"{path}: cannot be read ({error.strerror}); give the path of a variant") from None
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         reason = getattr(error, "msg", None) or str(error)
         raise VariantError(f"{path}:{line}: is not Python ({reason}); correct that line") from None
+
+
+@lru_cache(maxsize=32)
+def _parsed(source: bytes, name: str) -> ast.Module:
+    """Kept, because every variant asks its base's file, which asks its own base's."""
+    return ast.parse(source, filename=name)
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

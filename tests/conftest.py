@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,19 @@ class Cli:
         """Run `python -m bench` with `arguments`, in a temporary directory unless `cwd` says otherwise."""
         words = [str(argument) for argument in arguments]
         return self.python("-m", "bench", *words, cwd=cwd, env=env, timeout=timeout)
+
+    def interrupted(self, *arguments: str) -> Outcome:
+        """Run a command that measures into out.json, and press Ctrl-C once it does."""
+        running = subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments, "--quiet", "-o", "out.json"], cwd=self.cwd,
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while not list(self.cwd.glob("out.json.journal/worker-*.jsonl")):
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+        return Outcome(running.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

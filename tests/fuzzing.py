@@ -6,14 +6,20 @@ import contextlib
 import io
 import json
 import signal
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.cli import main
 
+FEW, MANY = 60, 2500  # inputs of each test; there are six, so that all long ones are 15,000
+AMOUNTS = [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.long])]
 MOST_SECONDS = 30  # of one input; more is a hang
 CODES = (0, 2, 3, 4, 5, 6)  # an error inside the program is 1
 SCALARS = st.one_of(
@@ -24,6 +30,23 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
 )
+
+
+def fuzz(amount: int, strategy: st.SearchStrategy[Any], check: Callable[[Any], int]) -> None:
+    """Run `check` on so many inputs; prints how many of them had which exit code (pytest -rP shows it)."""
+    codes, started = Counter[int](), time.monotonic()
+
+    def one(found: Any) -> None:
+        codes[check(found)] += 1
+
+    quiet = settings(
+        max_examples=amount, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+        derandomize=amount == FEW,
+    )  # fmt: skip
+    quiet(given(strategy)(one))()
+    by_code = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
+    print(f"{codes.total()} inputs in {time.monotonic() - started:.0f} s; exit codes {by_code}")
+    assert len(codes) > 1, "all inputs end alike: they do not reach far"
 
 
 def watched(*words: str) -> tuple[int, str, str]:

@@ -112,7 +112,7 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
 
 
 def wrong_direction(module: Module) -> list[str]:
-    """Imports within the project that run upwards or sideways (DESIGN of the house: one direction)."""
+    """Imports within the project that run upwards or sideways; they go one way."""
     offences = []
     for line, name in imports(module):
         if reason := _forbidden_direction(module.name, name):

@@ -12,10 +12,11 @@ from bench.errors import UsageError
 REMOVE = Case.of("call", "remove", kind="anon", state="last", variant="v6.12", path="ptes", order=4)
 WORDS = st.text("abcxyz019.-_", min_size=1, max_size=8)
 CASES = st.builds(
-    lambda level, op, keys: Case.of(level, op, **keys),
+    lambda level, op, order, keys: Case.of(level, op, **{"order": order, **keys}),
     st.sampled_from(LEVELS),
     WORDS,
-    st.dictionaries(st.sampled_from(KEYS), WORDS),
+    st.none() | st.integers(0, 99),
+    st.dictionaries(st.sampled_from([key for key in KEYS if key != "order"]), WORDS),
 )
 
 
@@ -39,6 +40,7 @@ def test_every_case_is_read_back_from_its_name(case: Case) -> None:
     [
         "", "call", "call/", "nolevel/remove", "call/remove/order", "call/remove/order=",
         "call/remove/colour=red", "call/remove/order=1/order=2", "=/=", "call//order=4",
+        "call/remove/order=:4", "call/remove/order= 4", "call/remove/order=-1",
     ],
 )  # fmt: skip
 def test_what_is_no_case_name_is_refused(name: str) -> None:

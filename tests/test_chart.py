@@ -96,6 +96,17 @@ def test_every_call_has_its_panel(everything: Results) -> None:
     assert sorted(titles(variants_chart(everything))) == sorted(calls)
 
 
+def test_a_call_of_one_size_has_no_panel_over_sizes(measured: Results) -> None:
+    """A point alone is no line; where there is nothing else, points are drawn."""
+    single = Case.of(
+        "call", "hugetlb_remove", kind="hugetlb", state="last", variant="v6.15", path="folio", order=9
+    )
+    runs = {case: runs for case, runs in measured.runs.items() if case.get("variant") == "v6.15"}
+    lone = {single: next(iter(runs.values()))}
+    assert titles(cost_chart(Results({**runs, **lone}))) == ["remove"]
+    assert titles(cost_chart(Results(lone))) == ["hugetlb_remove"]
+
+
 def titles(figure: Figure) -> list[str]:
     return [axes.get_title().split(" ")[0] for axes in figure.axes]
 

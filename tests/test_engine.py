@@ -194,6 +194,17 @@ def test_a_worker_whose_parent_is_gone_measures_nothing(tmp_path: Path) -> None:
     assert not journal.worker_file(1).exists()
 
 
+def test_what_a_killed_worker_left_is_swept(tmp_path: Path) -> None:
+    """Its scratch directory; records stay."""
+    wanted, kept = plan({}), "worker-001.jsonl"
+    journal = Journal.create(tmp_path, wanted, QUICK, {})
+    (tmp_path / "tmp1").mkdir()
+    (tmp_path / "tmp1" / "guest.cpio").write_bytes(b"x")
+    journal.worker_file(1).write_text('["at",0,-1]\n')
+    Engine(wanted, QUICK, journal, Silent()).run()
+    assert not (tmp_path / "tmp1").exists() and (tmp_path / kept).read_text() == '["at",0,-1]\n'
+
+
 def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
     """Half a record at the end of a journal file is what a kill leaves."""
     wanted = plan({})

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import results
@@ -17,11 +14,9 @@ from bench.case import KEYS
 from bench.cli import COMMANDS
 from tests import synthetic
 from tests.conftest import ROOT
-from tests.fuzzing import spoiled_bytes, spoiled_json, watched, write
+from tests.fuzzing import AMOUNTS, fuzz, spoiled_bytes, spoiled_json, watched, write
 from tests.gated import ZERO
 
-FEW, MANY = 60, 2500  # inputs of each test; there are five, so that all long ones are more than 10,000
-AMOUNTS = [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.long])]
 READERS = (
     ["report"], ["report", "--markdown"], ["report", "--json"], ["report", "--style", "lkp"], ["gate"],
     ["report", "--row", "variant", "--col", "path", "--base", "path=pte"],
@@ -43,15 +38,6 @@ WORDS = st.one_of(
 )  # fmt: skip
 
 
-def fuzz(amount: int, strategy: st.SearchStrategy[Any], check: Callable[[Any], None]) -> None:
-    """Run `check` on so many inputs."""
-    quiet = settings(
-        max_examples=amount, deadline=None, suppress_health_check=list(HealthCheck), database=None,
-        derandomize=amount == FEW,
-    )  # fmt: skip
-    quiet(given(strategy)(lambda found: check(found)))()
-
-
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small result file."""
@@ -70,7 +56,7 @@ def test_any_command_line_is_answered(
     monkeypatch.chdir(tmp_path)  # `gate --markdown WORD` appends to a file of that name
     path = write(tmp_path / "run.json", text.encode())
 
-    def check(found: tuple[str, list[str]]) -> None:
+    def check(found: tuple[str, list[str]]) -> int:
         command, words = found
         if command in ("run", "count", "check", "try-gate"):
             words = [*words, WRONG]
@@ -78,7 +64,7 @@ def test_any_command_line_is_answered(
             words = [path, *words]
         if command in ("chart", "export", "history") or "--html" in words:
             words = [*words, WRONG]  # these would write
-        watched(command, *words)
+        return watched(command, *words)[0]
 
     fuzz(amount, st.tuples(st.sampled_from([*COMMANDS, "fly", ""]), st.lists(WORDS, max_size=6)), check)
 
@@ -90,9 +76,9 @@ def test_any_result_file_is_answered(amount: int, text: str, tmp_path: Path) -> 
     packed = gzip.compress(data, mtime=0)
     files = st.one_of(spoiled_bytes(data), spoiled_json(text), spoiled_bytes(packed))
 
-    def check(found: tuple[bytes, list[str]]) -> None:
+    def check(found: tuple[bytes, list[str]]) -> int:
         file, (command, *options) = found[0], found[1]
-        watched(command, write(tmp_path / "run.json", file), *options)
+        return watched(command, write(tmp_path / "run.json", file), *options)[0]
 
     fuzz(amount, st.tuples(files, st.sampled_from(READERS)), check)
 
@@ -106,8 +92,8 @@ def test_any_thresholds_are_answered(amount: int, text: str, tmp_path: Path) -> 
         b'\n[[exception]]\ncases = "remove order=0"\nmargin = 2\nreason = "known"\nexpires = 2999-01-01\n'
     )
 
-    def check(found: bytes) -> None:
-        watched("gate", path, "--thresholds", write(tmp_path / "thresholds.toml", found))
+    def check(found: bytes) -> int:
+        return watched("gate", path, "--thresholds", write(tmp_path / "thresholds.toml", found))[0]
 
     fuzz(amount, spoiled_bytes(policy), check)
 
@@ -116,11 +102,13 @@ def test_any_thresholds_are_answered(amount: int, text: str, tmp_path: Path) -> 
 def test_any_variant_file_is_answered(amount: int, tmp_path: Path) -> None:
     """The template, spoiled; reading it does not run it."""
     template = (ROOT / "kernels/rmap/_template.py").read_bytes()
+    asked = st.sampled_from([*["--variants"] * 3, "variant=mine"])  # the list of cases takes longer
 
-    def check(found: bytes) -> None:
-        watched("list", "--variant", f"mine={write(tmp_path / 'mine.py', found)}", "variant=mine")
+    def check(found: tuple[bytes, str]) -> int:
+        file, words = found
+        return watched("list", "--variant", f"mine={write(tmp_path / 'mine.py', file)}", words)[0]
 
-    fuzz(amount, spoiled_bytes(template), check)
+    fuzz(amount, st.tuples(spoiled_bytes(template), asked), check)
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)
@@ -131,8 +119,8 @@ def test_any_baseline_of_counts_is_answered(amount: int, tmp_path: Path) -> None
     whole = write(tmp_path / "counts.json", counts.encode())
     files = spoiled_bytes(counts.encode()) | spoiled_json(counts)
 
-    def check(found: bytes) -> None:
-        watched("gate", whole, "--baseline", write(tmp_path / "old.json", found))
+    def check(found: bytes) -> int:
+        return watched("gate", whole, "--baseline", write(tmp_path / "old.json", found))[0]
 
     fuzz(amount, files, check)
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,14 +158,8 @@ def test_124_a_budget_too_small_for_a_verdict(cli: Cli) -> None:
 @pytest.mark.slow
 def test_130_an_interrupt(cli: Cli) -> None:
     """Ctrl-C while measuring."""
-    command = [sys.executable, "-m", "bench", "gate", *FEW, "--quiet", "-o", "out.json"]
-    running = subprocess.Popen(command, cwd=cli.cwd, env=cli.environment(), stderr=subprocess.PIPE, text=True)
-    while not list(cli.cwd.glob("out.json.journal/worker-*.jsonl")):
-        assert running.poll() is None
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
-    assert (running.returncode, err.startswith("rmapbench: interrupted")) == (130, True)
+    outcome = cli.interrupted("gate", *FEW)
+    assert (outcome.code, outcome.err.startswith("rmapbench: interrupted")) == (130, True)
 
 
 @pytest.mark.slow

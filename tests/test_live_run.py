@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -16,12 +15,9 @@ import pytest
 from bench import results
 from bench.case import Case
 from bench.lanes.live import lane
-from bench.lanes.live.machine import Machine
-from bench.lanes.live.process import hello
-from bench.lanes.live.watchdog import current
 from tests.conftest import Cli
+from tests.live import ORDER, lacking, state
 
-ORDER = 4
 SMALL = ("--lane", "live", "--processes", "2", "--rounds", "1", "--quiet")
 SELECTED = (
     "fork",
@@ -34,24 +30,8 @@ SELECTED = (
 )
 
 
-def lacking() -> str:
-    """Why this machine cannot run these tests; empty if it can."""
-    machine = Machine()
-    if os.geteuid() != 0:
-        return "needs root"
-    if not {ORDER, 9} <= set(machine.controls("anon")) or not machine.may_choose("anon"):
-        return "needs per-size mTHP controls that can be written"
-    if machine.available() < 1 << 30:
-        return "needs 1 GiB of memory"
-    return hello()["no_write_protection"]
-
-
-pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"live lane: {lacking()}")
-
-
-def state() -> dict[str, str]:
-    """Every setting that the lane may write."""
-    return {str(path): current(str(path)) for path in lane.machine().settings()}
+REASON = lacking()
+pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 
 @pytest.fixture(scope="module")

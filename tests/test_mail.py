@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,21 @@ def test_a_mail_in_each_style(measured: Results, style: str, golden: Golden) -> 
     """Headline, tables, machine, controls and the commands."""
     filters = Filters.parse(["remove", "add_new_anon"])
     golden(f"mail-{style}.txt", render_mail(measured, style, AGAIN.format(style), filters))
+
+
+def test_a_process_that_does_not_count_is_not_in_the_mail() -> None:
+    """Rounds are those of one process, whichever were left out."""
+    found = synthetic.results([("remove", "anon", "last")], ["v6.15"], (0, 4), processes=6, rounds=40)
+    for case, runs in found.runs.items():
+        if case.get("control") == "yardstick":
+            slow = [value * (2 if turn % 2 else 1) for turn, value in enumerate(runs[0].values)]
+            runs[0] = dataclasses.replace(runs[0], values=slow)
+    assert "medians of 5 processes with 40 rounds each" in flat(render_mail(found, "mail", ""))
+
+
+def flat(text: str) -> str:
+    """Without line ends."""
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize("style", STYLES)

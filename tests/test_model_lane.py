@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from bench.lanes.model import lane
 from bench.lanes.model.arms import CallBatch, Spec, World
 from bench.lanes.model.families import BY_NAME, FAMILIES
 from bench.lanes.model.targets import Targets
+from kernels.variants import discover
 
 CASES = lane.cases({})
 PLAN = lane.plan(CASES, {})
@@ -89,6 +91,22 @@ def test_what_a_generation_lacks_is_not_listed() -> None:
     assert not [n for n in listed if "/dup_file/" in n and "path=pmd" in n]
     assert {case.order for case in CASES if case.get("kind") == "hugetlb"} == {9}
     assert not [n for n in listed if "/try_share_anon/" in n and "path=ptes" in n]
+
+
+def test_a_call_that_nothing_undoes_is_not_listed() -> None:
+    """Nor one whose folios nothing can bring into the state before it."""
+    whole = discover()["v6.12"]
+    lacking = {"folio_remove_rmap_pte", "folio_remove_rmap_ptes", "hugetlb_add_anon_rmap"}
+    functions = {name: single for name, single in whole.functions.items() if name not in lacking}
+    cases = lane._cases_of(dataclasses.replace(whole, functions=functions))
+    assert {(case.op, case.get("path")) for case in cases if case.get("kind") != "hugetlb"} == {
+        ("try_share_anon", "pte"),
+        *((call, "pmd") for call in ("add_anon", "add_file", "remove", "try_dup_anon", "try_share_anon")),
+        ("add_new_anon", "folio"),
+        ("move_anon", "folio"),
+    }
+    assert {case.order for case in cases if case.op == "add_new_anon"} == {9}
+    assert not {case.op for case in cases} & {"hugetlb_try_dup_anon", "hugetlb_try_share_anon"}
 
 
 def test_the_main_job_is_about_two_generations_and_every_size() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from bench.judge import policy
+from bench.judge.gate import judge
 from bench.results import Results, save
+from bench.show.gate import notes_of
 from bench.show.page import render_page
 from bench.show.page_parts import table_html
 from bench.show.table import Table
@@ -94,6 +97,16 @@ def test_the_page_holds_everything(page: str) -> None:
     ):
         assert str(said) in page
     assert "&lt;b&gt;died&lt;/b&gt; &amp; gone" in page
+
+
+def test_a_verdict_that_is_none_has_its_reason_on_the_page(measured: Results) -> None:
+    """As the gate says it: a word alone would leave the reader guessing."""
+    bad = slower(measured, REMOVE, 1.05)
+    said = notes_of(judge(bad, policy.load()))
+    assert any(note.startswith("! REGRESSED remove") for note in said)
+    text = rendered(bad)
+    for note in said:
+        assert escape(note) in text
 
 
 def test_the_same_file_makes_the_same_page(measured: Results, page: str) -> None:

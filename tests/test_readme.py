@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from bench import errors
 from bench.case import KEYS
 from bench.cli import COMMANDS
+from bench.commands import export
 from bench.judge.verdict import Verdict
+from bench.lanes import LANES
+from bench.lanes.live import catalogue
+from bench.lanes.model import families
 from bench.lanes.model.patterns import PATTERNS
 from bench.lanes.model.scenarios import SCENARIOS
+from bench.lanes.vm import operations
+from kernels.variants import discover
 from tests.conftest import ROOT, Cli, check_golden
 
 README = ROOT / "README.md"
@@ -78,9 +87,87 @@ def test_every_key_that_the_model_uses_is_explained() -> None:
         assert f"| `{key}` |" in README.read_text()
 
 
+def section(title: str) -> str:
+    """A section's text, without those of its own level that follow."""
+    text = README.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert text, title
+    return text
+
+
+def test_every_variant_is_named() -> None:
+    """In the list of variants, at the beginning of a line."""
+    named = re.findall(r"^(\S+) +base ", section("Variants"), re.MULTILINE)
+    assert named == list(discover())
+
+
+def test_every_lane_is_named() -> None:
+    """With the option, but for the one that needs none."""
+    for lane in set(LANES) - {"model"}:
+        assert f"`--lane {lane}`" in README.read_text() or f"--lane {lane} " in README.read_text(), lane
+
+
+def test_every_call_of_the_model_is_named_with_its_states() -> None:
+    """In the table of calls: kinds and states, and nothing else."""
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([^|]*) \|$", section("Cases and filters"), re.MULTILINE)
+    listed = {call: set(re.findall(r"\w+", states)) - {"and"} for call, states in rows}
+    for call, words in _calls().items():
+        assert listed.pop(call, None) == words, call
+    assert not set(listed) - set(KEYS)
+
+
+def _calls() -> dict[str, set[str]]:
+    """Kinds and states of every call that has cases of its own."""
+    found: dict[str, set[str]] = {}
+    for family in families.FAMILIES:
+        for case in (family.case("v6.12", "ptes", 4), family.inverse_case("v6.12", "ptes", 4)):
+            if case is not None:
+                words = {case.get("kind"), case.get("state")} - {None, ""}
+                found.setdefault(case.op, set()).update(map(str, words))
+    return found
+
+
+@pytest.mark.parametrize("families", [catalogue.FAMILIES, operations.FAMILIES], ids=["live", "vm"])
+def test_every_operation_on_this_or_another_kernel_is_named(families: tuple[Any, ...]) -> None:
+    """In the live lane's table, with the kind of memory."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("The running kernel"), re.MULTILINE)
+    for family in families:
+        names = (getattr(operation, "name", operation) for operation in family.operations)
+        assert {(name, family.kind) for name in names} <= set(rows)
+
+
+def test_every_format_is_named() -> None:
+    """Of `export` each with what it gives."""
+    parser = argparse.ArgumentParser()
+    export.configure(parser)
+    (formats,) = (action.choices for action in parser._actions if action.dest == "format")
+    named = re.findall(r"^\| `export --format ([\w-]+)", section("Formats"), re.MULTILINE)
+    assert named == list(formats or ())
+
+
+def test_every_message_that_is_explained_is_one_that_the_program_says() -> None:
+    """Word for word, but for names and figures."""
+    said = " \n ".join(_texts())
+    messages = re.findall(r"^\| `([^`]+)` \| [^|]+ \|$", section("What can go wrong"), re.MULTILINE)
+    assert len(messages) > 15
+    for message in messages:
+        for words in filter(None, (part.strip(" (:;,") for part in message.split("..."))):
+            assert words in said, message
+
+
+def _texts() -> Iterator[str]:
+    """Every text in the program's source; what is put into one is a blank."""
+    for path in (ROOT / "bench").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(getattr(part, "value", " ") if isinstance(part, ast.Constant) else " "
+                              for part in node.values)  # fmt: skip
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
 def test_every_scenario_state_and_pattern_is_named() -> None:
     """In the section on scenarios."""
-    text = README.read_text().partition("## Scenarios")[2].partition("\n## ")[0]
+    text = section("Scenarios")
     states = {what.state for what in SCENARIOS if what.state}
     paths = {path for what in SCENARIOS for path in what.forms} - {"folio"}
     for word in {what.op for what in SCENARIOS} | states | set(PATTERNS):

@@ -127,16 +127,10 @@ def test_a_budget_too_small_is_exit_code_6_and_the_rest_can_be_had(cli: Cli, mea
 
 def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(cli: Cli) -> None:
     """Ctrl-C."""
-    command = [sys.executable, "-m", "bench", "run", *SELECTED, "--quiet", "-o", "out.json"]
-    running = subprocess.Popen(command, cwd=cli.cwd, env=cli.environment(), stderr=subprocess.PIPE, text=True)
-    while not list(cli.cwd.glob("out.json.journal/worker-*.jsonl")):
-        assert running.poll() is None
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
-    assert running.returncode == 130
-    assert err.startswith("rmapbench: interrupted; ")
-    assert "rmapbench run --resume out.json.journal" in err
+    outcome = cli.interrupted("run", *SELECTED)
+    assert outcome.code == 130
+    assert outcome.err.startswith("rmapbench: interrupted; ")
+    assert "rmapbench run --resume out.json.journal" in outcome.err
 
 
 def test_a_copied_template_is_a_variant_without_another_edit(cli: Cli) -> None:

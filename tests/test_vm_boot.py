@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,9 @@ from bench.lanes.vm.machines.x86_64 import X86_64
 from bench.lanes.vm.operations import FAMILIES
 from bench.measure.affinity import usable_cpus
 from tests.conftest import Cli
+from tests.vm import kernel, lacking
 
-KERNELS = {"x86_64": "RMAPBENCH_TEST_KERNEL", "aarch64": "RMAPBENCH_TEST_KERNEL_ARM64"}
 ROOTS = {"x86_64": "RMAPBENCH_TEST_ROOT_AMD64", "aarch64": "RMAPBENCH_TEST_ROOT_ARM64"}
-
-
-def kernel(machine: Machine) -> Path:
-    """The image that a variable names, or the newest of /boot; skips without one."""
-    if shutil.which(machine.qemu) is None:
-        pytest.skip(f"no {machine.qemu} here (apt-get install {machine.package})")
-    named = os.environ.get(KERNELS[machine.name])
-    here = sorted(Path("/boot").glob("vmlinuz-*")) if machine.name == platform.machine() else []
-    found = [Path(named)] if named else here
-    if not found or not os.access(found[-1], os.R_OK):
-        pytest.skip(f"no kernel image here: name one with {KERNELS[machine.name]}")
-    return found[-1]
 
 
 def root(machine: Machine) -> list[str]:
@@ -40,6 +27,15 @@ def root(machine: Machine) -> list[str]:
     if not named:
         pytest.skip(f"no Python for guests here: unpack one, and name it with {ROOTS[machine.name]}")
     return ["--guest-root", named]
+
+
+def booted(machine: Machine) -> Path:
+    """The kernel to boot; skips without one."""
+    found = kernel(machine)
+    if reason := lacking(machine):
+        pytest.skip(reason)
+    assert found
+    return found
 
 
 @pytest.mark.slow
@@ -52,7 +48,7 @@ def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(
     machine = MACHINES[name]
     if not packages and machine.name != platform.machine():
         pytest.skip(f"this Python does not run in guests of {machine.name}")
-    image = f"k={kernel(machine)}"
+    image = f"k={booted(machine)}"
     mthp = 4 in FAMILIES[0].orders(parse(image))
     words = ["--kernel", image, *(root(machine) if packages else [])]
     output = tmp_path / "vm.json"
@@ -83,7 +79,7 @@ def test_a_boot_counts_the_same_wherever_it_is_made(cli: Cli, tmp_path: Path) ->
     for number, where in enumerate((("--affinity", str(usable_cpus()[0])), ("--cluster", "local"))):
         output = tmp_path / f"{number}.json"
         done = cli(
-            "run", "--lane", "vm", "--kernel", f"k={kernel(X86_64)}", "fork", "order=0", "kind=anon",
+            "run", "--lane", "vm", "--kernel", f"k={booted(X86_64)}", "fork", "order=0", "kind=anon",
             "--fast", "--rounds", "1", "--seed", "1", *where, "-o", str(output), cwd=tmp_path, timeout=280,
         )  # fmt: skip
         assert done.code == 0, done.err

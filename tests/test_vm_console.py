@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,15 +11,10 @@ from hypothesis import strategies as st
 
 from bench.lanes.vm.boot import reason_of
 from bench.lanes.vm.console import Console, answers, parse
+from tests.vm import record
 
 GOLDEN = Path(__file__).parent / "golden" / "console"
 KILLED = -signal.SIGKILL
-
-
-def line(number: int, record: Any) -> str:
-    """A record as the guest's init writes it."""
-    text = json.dumps(record, separators=(",", ":"))
-    return f"@@rmapbench {number} {zlib.crc32(f'{number} {text}'.encode()):08x} {text}"
 
 
 def test_the_guest_and_the_parser_agree_on_the_form_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +60,8 @@ def test_a_log_has_its_own_reason(log: str, code: int, records: int, garbled: in
 
 def test_a_record_torn_by_the_kernels_lines_is_mended() -> None:
     """A line of printk within it, with or without a rest on the same line."""
-    record = line(0, {"job": 3, "answer": {"values": {"fork": {"gross": 12}}}})
-    torn = (
-        f"{record[:30]}[    1.000000] a\n[    1.100000] b\n{record[30:50]}[    2.000000] c\n{record[50:]}\n"
-    )
+    whole = record(0, {"job": 3, "answer": {"values": {"fork": {"gross": 12}}}})
+    torn = f"{whole[:30]}[    1.000000] a\n[    1.100000] b\n{whole[30:50]}[    2.000000] c\n{whole[50:]}\n"
     console = parse(torn.encode())
     assert list(answers(console)) == [(3, {"values": {"fork": {"gross": 12}}})]
     assert list(console.tail) == ["[    1.000000] a", "[    1.100000] b", "[    2.000000] c"]
@@ -80,7 +70,7 @@ def test_a_record_torn_by_the_kernels_lines_is_mended() -> None:
 @given(st.lists(st.binary(max_size=80)), st.integers(0, 300), st.integers(1, 7))
 def test_no_bytes_confuse_the_parser(noise: list[bytes], cut: int, step: int) -> None:
     """Whole records among any lines are found, in pieces of any size; nothing else is taken for one."""
-    lines = [line(0, {"job": 0, "answer": {}}).encode(), line(1, {"end": True}).encode()]
+    lines = [record(0, {"job": 0, "answer": {}}).encode(), record(1, {"end": True}).encode()]
     log = b"\n".join([*noise, lines[0], *noise, lines[1], *noise]) + b"\n" + lines[0][:cut]
     console = Console()
     got = [record for at in range(0, len(log), step) for record in console.feed(log[at : at + step])]
@@ -92,7 +82,7 @@ def test_no_bytes_confuse_the_parser(noise: list[bytes], cut: int, step: int) ->
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_a_changed_byte_is_noticed(at: int, change: int) -> None:
     """The check covers number and text."""
-    good = line(0, {"job": 0, "answer": {"values": {"fork": {"gross": 1234, "empty": 99}}}}).encode()
+    good = record(0, {"job": 0, "answer": {"values": {"fork": {"gross": 1234, "empty": 99}}}}).encode()
     at %= len(good)
     bad = good[:at] + bytes([good[at] ^ change]) + good[at + 1 :]
     assert parse(bad).records in ([], parse(good).records)

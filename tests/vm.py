@@ -1,19 +1,41 @@
-"""What tests of the vm lane share: kernel images that are none, a QEMU that boots nothing, packages."""
+"""What tests of the vm lane share: kernels, images and packages that are none, and a QEMU that boots nothing."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import platform
+import shutil
 import struct
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.aarch64 import AARCH64
 from bench.lanes.vm.machines.machine import Machine
+from bench.lanes.vm.machines.x86_64 import X86_64
 
+KERNELS = {"x86_64": "RMAPBENCH_TEST_KERNEL", "aarch64": "RMAPBENCH_TEST_KERNEL_ARM64"}
 FAKE = Path(__file__).with_name("fake_qemu.py")
+
+
+def kernel(machine: Machine = X86_64) -> Path | None:
+    """The image that a variable names, or the newest of /boot, if it can be read."""
+    named = os.environ.get(KERNELS[machine.name])
+    here = sorted(Path("/boot").glob("vmlinuz-*")) if machine.name == platform.machine() else []
+    found = [Path(named)] if named else here
+    return found[-1] if found and os.access(found[-1], os.R_OK) else None
+
+
+def lacking(machine: Machine = X86_64) -> str:
+    """Why nothing can be booted here; empty if something can."""
+    if shutil.which(machine.qemu) is None:
+        return f"no {machine.qemu} here (apt-get install {machine.package})"
+    return "" if kernel(machine) else f"no kernel image here: name one with {KERNELS[machine.name]}"
 
 
 def bzimage(path: Path, release: str = "6.12.1-test") -> Path:
@@ -77,6 +99,12 @@ def guest_root(directory: Path, machine: Machine = AARCH64, version: str = "3.11
         (home / f"{name}.py").parent.mkdir(exist_ok=True)
         (home / f"{name}.py").write_text(text)
     return directory
+
+
+def record(number: int, content: Any) -> str:
+    """A line on the console, as the guest's init writes it."""
+    text = json.dumps(content, separators=(",", ":"))
+    return f"@@rmapbench {number} {zlib.crc32(f'{number} {text}'.encode()):08x} {text}"
 
 
 def fake_qemu(directory: Path, does: str = "") -> dict[str, str]:

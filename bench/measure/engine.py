@@ -69,6 +69,7 @@ class Engine:
         The workers are gone when this returns or raises.
         """
         with self._stoppable():
+            self.journal.sweep()
             if self._missing(self.settings.processes):
                 self._build()
                 self._calibrate()

@@ -150,6 +150,12 @@ class Journal:
                 else:
                     measured.facts, measured.complete = rest[1], True
 
+    def sweep(self) -> None:
+        """Remove the scratch directories of workers that were killed; none may be at work."""
+        for path in self.directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+
     def fail(self, number: int, block: int, arm: int, reason: str) -> None:
         """Record on behalf of a worker that died that it did so on this arm."""
         Writer(self.worker_file(number))("failed", block, arm, reason)

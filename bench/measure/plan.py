@@ -69,7 +69,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured (measurement.md section 2)."""
+    """How much is measured."""
 
     processes: int = 8
     rounds: int = 60

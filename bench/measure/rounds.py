@@ -1,4 +1,4 @@
-"""Which rounds count: the drop rule by the yardstick that every round times (measurement.md, section 2)."""
+"""Which rounds count: the drop rule by the yardstick that every round times."""
 
 from __future__ import annotations
 

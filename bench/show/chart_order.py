@@ -122,7 +122,7 @@ def _line(axes: Axes, style: Style, points: Mapping[int, float], same: Sequence[
 def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
     """Nanoseconds a page against folio size by path, a panel for each call and variant."""
     samples = Samples(results)
-    by_subject = subjects(selected(results, filters))
+    by_subject = _of_several_sizes(subjects(selected(results, filters)))
     several = len({subject.variant for subject in by_subject}) > 1
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}, 95 % interval")
@@ -131,6 +131,14 @@ def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
             cost_panel(panel, samples, cases)
         legend(figure, axes)
     return figure
+
+
+def _of_several_sizes(by_subject: Mapping[Subject, list[Case]]) -> Mapping[Subject, list[Case]]:
+    """Those that make a line; all if none does: a point alone says no more than the table."""
+    found = {
+        subject: cases for subject, cases in by_subject.items() if len({case.order for case in cases}) > 1
+    }
+    return found or by_subject
 
 
 def _in(by_subject: Mapping[Subject, object]) -> str:

@@ -43,11 +43,14 @@ def section_charts(
             ratio_panel(axes, {subject: rows}, controls, variants)
             mark_contpte(axes, samples.results, [row.group for row in rows])
             yield _finished(figure, f"{prefix}r", f"{subject.title}: batched over per-page by folio size")
+    cases = _cases(samples, section)
+    if len({case.order for case in cases}) < 2:
+        return  # a point alone says no more than the table
     with matplotlib.rc_context(TEXT):
         figure = canvas(*SMALL, "cost of a page")
         axes = figure.subplots()
         axes.set_title(subject.title)
-        cost_panel(axes, samples, _cases(samples, section))
+        cost_panel(axes, samples, cases)
         yield _finished(figure, f"{prefix}c", f"{subject.title}: cost of a page by folio size")
 
 

@@ -42,7 +42,7 @@ def render_text(ruling: Ruling | CountRuling, strict: bool = False, every: bool 
     """The gate's output in ASCII; `every` row, or of those that are fine only the worst."""
     said = [wrap(line) for line in _summary(ruling, strict)]
     tables = [table.text() for table in tables_of(ruling, every)]
-    notes = [wrap(note) for note in _notes(ruling)]
+    notes = [wrap(note) for note in notes_of(ruling)]
     return "\n".join([*said, "", *tables, *notes]).rstrip() + "\n"
 
 
@@ -50,7 +50,7 @@ def render_markdown(ruling: Ruling | CountRuling, strict: bool = False) -> str:
     """The same for a step summary."""
     first, *rest = _summary(ruling, strict)
     tables = [table.markdown() for table in tables_of(ruling, False)]
-    notes = [f"- {note}" for note in (*rest, *_notes(ruling))]
+    notes = [f"- {note}" for note in (*rest, *notes_of(ruling))]
     return "\n".join([f"## {first}", "", *tables, *notes]).rstrip() + "\n\n"
 
 
@@ -158,7 +158,8 @@ def _fitted(table: Table) -> Table:
 # What stands below the tables
 
 
-def _notes(ruling: Ruling | CountRuling) -> list[str]:
+def notes_of(ruling: Ruling | CountRuling) -> list[str]:
+    """Why verdicts are what they are, what the controls say, and what could have been seen."""
     if isinstance(ruling, CountRuling):
         return _count_notes(ruling)
     bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=badness)

@@ -15,6 +15,7 @@ from bench.judge.policy import Policy
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show import chart_page
+from bench.show.gate import notes_of
 from bench.show.gate import tables_of as gate_tables
 from bench.show.page_parts import facts, figure_html, folded, heading, notes, table_html, verdict_box
 from bench.show.page_style import CSS, POLICY, SCRIPT
@@ -114,6 +115,7 @@ def _verdicts(content: Content) -> Iterator[str]:
         judged = tuple(item for item in content.ruling.judged if (item.pair.case.order > 0) == large)
         tables = gate_tables(replace(content.ruling, judged=judged, shown=()), not large)
         yield from (table_html(table) for table in tables)
+    yield notes(notes_of(content.ruling))
     if content.ruling.shown:
         tables = gate_tables(replace(content.ruling, judged=()), False)
         yield folded("Shown, not judged, at order 0", [table_html(table) for table in tables])

@@ -37,6 +37,8 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 figure { margin: .4rem 0; max-width: 100%; } .charts figure { flex: 0 1 24rem; }
 figure svg { display: block; width: 100%; height: auto; }
 figure.wide svg { min-width: 34rem; max-width: 56rem; }
+@media (max-width: 30rem) { table { font-size: .72rem; } th, td, th button { padding: .15rem .2rem; }
+  tbody th:first-child { white-space: normal; } th[aria-sort=none] button::after { content: ""; } }
 pre { background: var(--soft); padding: .6rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { :root { color-scheme: light; --fg: #000000; --bg: #ffffff; --soft: #ffffff; --line: #999999;
   --muted: #333333; --link: #000000; --good: #00573c; --bad: #a13400; --open: #333333; }

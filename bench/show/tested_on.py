@@ -48,7 +48,8 @@ def _how(results: Results, sections: Sequence[Section]) -> Iterator[str]:
     yield f"{results.metadata.get('lane', 'model')} lane"
     values = [row.value for section in sections for row in section.rows if row.value]
     processes = max(value.processes for value in values)
-    yield f"medians of {processes} processes with {max(v.rounds // v.processes for v in values)} rounds each"
+    rounds = max(len(run.values) for value in values for run in results.runs[value.case])
+    yield f"medians of {processes} processes with {rounds} rounds each"
     yield "95 % intervals over processes"
 
 

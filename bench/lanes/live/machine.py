@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -194,8 +193,3 @@ def fits(machine: Machine, size: int, copies: int) -> str:
     most = max(0, int((available - 64 * MIB) / (1.1 * copies)) // (4 * MIB) * 4)
     said = f"needs {needed // MIB} MiB, {available // MIB} MiB are available"
     return f"{said}; memory={most}MiB would fit" if most else said
-
-
-def hint(text: str) -> str:
-    """A reason without what depends on numbers, to name it once."""
-    return re.sub(r"\d+", "N", text)

@@ -11,7 +11,7 @@ from bench.case import ALL, Case, Filters, natural
 from bench.errors import UsageError, one_of
 from bench.lanes.model import checks, processes, scenario_plan, sizes
 from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
-from bench.lanes.model.targets import path_used
+from bench.lanes.model.targets import measurable, path_used
 from bench.measure.plan import Arm, Block, Pace, Plan
 from kernels import variants
 from kernels.calls import resolve
@@ -95,7 +95,7 @@ def same_code(file: VariantFile, call: str) -> bool:
 
 def exists(file: VariantFile, family: Family, path: str, order: int) -> bool:
     """Has the variant this call on this path, and is it other code than a case listed already?"""
-    if not family.has_path(path, order) or resolve(file, family.call, path) is None:
+    if not family.has_path(path, order) or not measurable(file, family, path, order):
         return False
     return not (order == 0 and path == "ptes" and same_code(file, family.call))
 

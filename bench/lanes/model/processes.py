@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +15,8 @@ from bench.errors import BenchError, UsageError
 from bench.measure import own
 
 CACHE_VARIABLE = "RMAPBENCH_CACHE_DIR"
-TIMEOUT = 180  # seconds a check may take; it takes some ten
+MOST_CPU = 180  # seconds of processor time a job may take; it takes some ten
+TIMEOUT = 10 * MOST_CPU  # seconds: on a busy machine little of the time is the job's
 WRONG = 2  # exit code of a child that found its input wrong
 
 
@@ -50,6 +53,7 @@ def start(task: str, job: Mapping[str, Any], interpreted: bool) -> subprocess.Po
         own.command("bench.lanes.model.child", task),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
     )  # fmt: skip
+    resource.prlimit(child.pid, resource.RLIMIT_CPU, (MOST_CPU, MOST_CPU + 1))
     assert child.stdin is not None
     child.stdin.write(json.dumps({**job, "parent": os.getpid()}))
     child.stdin.close()
@@ -62,12 +66,14 @@ def answer(child: subprocess.Popen[str], what: str) -> Any:
     try:
         out, err = child.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        raise UsageError(
-            f"{what}: gave no answer in {TIMEOUT} s; does a kernel of it loop for ever?"
-        ) from None
+        raise UsageError(f"{what}: gave no answer in {TIMEOUT} s; try again on a quieter machine") from None
     finally:
         child.kill()
         child.wait()
+    if child.returncode == -signal.SIGXCPU:
+        raise UsageError(
+            f"{what}: gave no answer in {MOST_CPU} s of processor time; does a kernel of it loop for ever?"
+        )
     if child.returncode == WRONG:
         raise UsageError(err.strip())
     if child.returncode != 0:

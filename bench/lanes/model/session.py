@@ -18,7 +18,7 @@ from kernels import abi, driver
 LEAST_PASSES = 7
 MOST_NS = 2  # times the asked-for batch: slower arms get fewer passes, but never less than LEAST_PASSES
 # Bytes by which a process moves the code of every call: addresses vary from process to process by whole
-# pages only, and figures of a few ns depend on how code lies in its cache lines (measurement.md section 5).
+# pages only, and figures of a few ns depend on how code lies in its cache lines.
 PLACEMENTS = (0, 16, 32, 48)
 TWIN = 2  # placements further on lies the A/A twin
 CONTROL_SIZE = 0.025  # of the positive control

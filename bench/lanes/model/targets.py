@@ -45,10 +45,26 @@ class Calls:
 
 
 def path_used(file: VariantFile, call: str, path: str, order: int) -> str:
-    """The path of `call` that goes with another call's path: the same if there is one, else page by page."""
+    """The path of `call` that goes with another call's path: the same if there is one, else page by page.
+
+    Empty if the variant has neither.
+    """
     whole = "pmd" if order == HPAGE_PMD_ORDER else "ptes"
     candidates = (path, whole, "pte") if path == "folio" else (path, "pte")
-    return next(candidate for candidate in candidates if resolve(file, call, candidate))
+    return next((candidate for candidate in candidates if resolve(file, call, candidate)), "")
+
+
+def besides(family: Family) -> tuple[str, str]:
+    """The calls that undo the family's call and bring folios into the state before it; empty: none."""
+    adding = "add_file" if family.call.endswith("_file") else "add_anon"
+    prefix = "hugetlb_" if family.kind == "hugetlb" else ""
+    return family.inverse or "", prefix + adding if family.mapped else ""
+
+
+def measurable(file: VariantFile, family: Family, path: str, order: int) -> bool:
+    """Has the variant everything that an arm of the family calls?"""
+    has_call = resolve(file, family.call, path) is not None
+    return has_call and all(path_used(file, call, path, order) for call in besides(family) if call)
 
 
 class Targets:
@@ -63,19 +79,11 @@ class Targets:
 
     def of(self, family: Family, variant: str, path: str, order: int) -> Calls:
         """What the arms of one family call in one variant, on one path, at one order."""
-        call = self._target(variant, family.call, path)
-        inverse = setup = None
-        if family.inverse:
-            inverse = self._target(variant, family.inverse, self._path(variant, family.inverse, path, order))
-        if family.mapped:
-            adding = ("hugetlb_" if family.kind == "hugetlb" else "") + (
-                "add_file" if _file(family) else "add_anon"
-            )
-            setup = self._target(variant, adding, self._path(variant, adding, path, order))
-        return Calls(call, inverse, setup)
-
-    def _path(self, variant: str, call: str, path: str, order: int) -> str:
-        return path_used(self.files[variant], call, path, order)
+        inverse, setup = (
+            self._target(variant, call, path_used(self.files[variant], call, path, order)) if call else None
+            for call in besides(family)
+        )
+        return Calls(self._target(variant, family.call, path), inverse, setup)
 
     def _target(self, variant: str, call: str, path: str) -> Target:
         resolved = resolve(self.files[variant], call, path)
@@ -83,7 +91,3 @@ class Targets:
         function = getattr(self.module(variant), resolved.function)
         kernel = function.ptes if isinstance(function, abi.Single) else function
         return Target(kernel, path, resolved.whole)
-
-
-def _file(family: Family) -> bool:
-    return family.call.endswith("_file")

@@ -95,26 +95,26 @@ def tlb_next_batch(gather, active):
 
 
 @helper
-def tlb_remove_page(gather, page, delay):
-    """Add one page; True if the gather is full and must be flushed."""
+def tlb_remove_page(gather, page):
+    """Add one page, which may be marked DELAY_RMAP; True if the gather is full and must be flushed."""
     batch = READ64(gather + ACTIVE)
     nr = READ32(batch + NR)
-    WRITE64(batch + ENTRIES + 8 * nr, page | delay)
+    WRITE64(batch + ENTRIES + 8 * nr, page)
     WRITE32(batch + NR, nr + 1)
     return nr + 1 == READ32(batch + MAX) and not tlb_next_batch(gather, batch)
 
 
 @helper
-def tlb_remove_pages(gather, page, nr_pages, delay):
-    """As of 6.9: add nr_pages pages as one entry; two slots always stay free."""
+def tlb_remove_pages(gather, page, nr_pages):
+    """As of 6.9: add nr_pages pages, marked or not, as one entry; two slots always stay free."""
     batch = READ64(gather + ACTIVE)
     nr = READ32(batch + NR)
     slot = batch + ENTRIES + 8 * nr
     if nr_pages == 1:
-        WRITE64(slot, page | delay)
+        WRITE64(slot, page)
         nr += 1
     else:
-        WRITE64(slot, page | delay | NR_PAGES_NEXT)
+        WRITE64(slot, page | NR_PAGES_NEXT)
         WRITE64(slot + 8, nr_pages << 2)
         nr += 2
     WRITE32(batch + NR, nr)

@@ -158,7 +158,7 @@ def fork_one(scene, gather, folio, page, ptep, pte, child):
     if pte & PAGE_RW:
         contpte_try_unfold(gather, ptep)
         ptep_set_wrprotect(ptep)
-    copy = child_pte(pte & ~PAGE_CONT, READ64(scene + VMA), True)
+    copy = child_pte(pte & ~(PAGE_CONT | PAGE_RW), READ64(scene + VMA))
     contpte_set_pte(gather, folio, page, child, copy)
     return 1
 
@@ -173,7 +173,7 @@ def fork_batch(scene, gather, folio, page, ptep, pte, child, most):
     if pte & PAGE_RW:
         contpte_unfold_edges(gather, ptep, nr)
         wrprotect_ptes(ptep, nr)
-    contpte_set_ptes(child, child_pte(pte & ~PAGE_CONT, READ64(scene + VMA), True), nr)
+    contpte_set_ptes(child, child_pte(pte & ~(PAGE_CONT | PAGE_RW), READ64(scene + VMA)), nr)
     return nr
 
 
@@ -246,9 +246,9 @@ def unmap_blocks_of(scene, gather, folio, page, ptep, pte, most, batched):
         ptep_get_and_clear(ptep, False)
     call4(READ64(scene + (REMOVE if batched else REMOVE_ONE)), folio, page, nr, READ64(scene + VMA))
     if batched:
-        tlb_remove_pages(gather, page, nr, 0)
+        tlb_remove_pages(gather, page, nr)
     else:
-        tlb_remove_page(gather, page, 0)
+        tlb_remove_page(gather, page)
     return nr
 
 

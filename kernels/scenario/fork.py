@@ -39,10 +39,8 @@ def fork_ignores(vma):
 
 
 @helper
-def child_pte(pte, vma, cow):
-    """What the child gets: write-protected if private, clean if shared, old, not marked by userfaultfd."""
-    if cow:
-        pte &= ~PAGE_RW
+def child_pte(pte, vma):
+    """What the child gets of a PTE: clean if the mapping is shared, old, not marked by userfaultfd."""
     if READ64(vma + VM_FLAGS) & VM_SHARED:
         pte &= ~PAGE_DIRTY
     return pte & ~(PAGE_ACCESSED | PAGE_UFFD_WP)
@@ -95,7 +93,8 @@ def copy_pte(scene, folio, page, ptep, pte, child, cow, anon):
         return -EBUSY
     if cow and pte & PAGE_RW:
         ptep_set_wrprotect(ptep)
-    WRITE64(child, child_pte(pte, READ64(scene + VMA), cow))
+        pte &= ~PAGE_RW
+    WRITE64(child, child_pte(pte, READ64(scene + VMA)))
     return 0
 
 
@@ -115,7 +114,8 @@ def copy_present_ptes(scene, folio, page, ptep, pte, end):
     pte |= any_bits & PAGE_RW
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, nr)
-    set_ptes(child, child_pte(pte, vma, cow), nr)
+        pte &= ~PAGE_RW
+    set_ptes(child, child_pte(pte, vma), nr)
     return nr
 
 
@@ -153,7 +153,8 @@ def copy_scanned(scene, folio, page, ptep, pte, child, most, cow):
         return -EBUSY
     if cow and pte & PAGE_RW:
         wrprotect_ptes(ptep, done)
-    set_ptes(child, child_pte(pte, READ64(scene + VMA), cow), done)
+        pte &= ~PAGE_RW
+    set_ptes(child, child_pte(pte, READ64(scene + VMA)), done)
     return done
 
 

@@ -30,44 +30,43 @@ def zap_batch(scene, folio, page, ptep, pte, most):
 
 
 @helper
-def clear_for_zap(folio, ptep, pte, nr, full, batched):
-    """Clear PTEs; of file pages with the accessed and dirty bits of all, which nobody asks anonymous ones."""
+def clear_for_zap(folio, ptep, nr, full, batched):
+    """Clear PTEs; of file pages the accessed and dirty bits of all, which nobody asks anonymous ones."""
     if not batched:
         return ptep_get_and_clear(ptep, full)
     if folio_test_anon(folio):
         clear_ptes(ptep, nr, full)
-        return pte
+        return 0
     return get_and_clear_ptes(ptep, nr, full)
 
 
 @helper
-def zap_delays_rmap(gather, folio, pte):
-    """File pages: tell the folio what its PTEs knew; is the rmap removal to wait for the TLB flush?"""
+def zap_delays_rmap(gather, folio, page, pte):
+    """Tell a file folio what its PTEs knew; the page, marked if its rmap is to wait for the TLB flush."""
     if folio_test_anon(folio):
-        return 0
+        return page
     if pte & PAGE_ACCESSED:
         folio_mark_accessed(folio, gather)
     if pte & PAGE_DIRTY == 0:
-        return 0
+        return page
     folio_mark_dirty(folio, gather)
     WRITE64(gather + DELAYED_RMAP, 1)
-    return DELAY_RMAP
+    return page | DELAY_RMAP
 
 
 @helper
-def zap_ptes(scene, gather, folio, page, ptep, pte, nr, full, batched):
+def zap_ptes(scene, gather, folio, page, ptep, nr, full, batched):
     """Take down nr PTEs of one folio; True if the gather is full."""
     call = READ64(scene + (REMOVE if batched and nr > 1 else REMOVE_ONE))
-    pte = clear_for_zap(folio, ptep, pte, nr, full, batched)
-    delay = zap_delays_rmap(gather, folio, pte)
+    page = zap_delays_rmap(gather, folio, page, clear_for_zap(folio, ptep, nr, full, batched))
     address = READ64(scene + ADDRESS) + ((ptep - READ64(scene + TABLES)) << 9)
     tlb_note_range(gather, address, address + (nr << 12))
-    if delay == 0:
+    if page & DELAY_RMAP == 0:
         call4(call, folio, page, nr, READ64(scene + VMA))
         READ32(page + MAPCOUNT)  # the kernel looks whether it went below what there can be
     if batched:
-        return tlb_remove_pages(gather, page, nr, delay)
-    return tlb_remove_page(gather, page, delay)
+        return tlb_remove_pages(gather, page, nr)
+    return tlb_remove_page(gather, page)
 
 
 @helper
@@ -85,7 +84,7 @@ def sub_rss(mm, rss):
 def zap_several(scene, folio, page, ptep, pte, end, full):
     """A batch: twice the PTEs taken down, plus 1 if the gather is full."""
     nr = zap_batch(scene, folio, page, ptep, pte, (end - ptep) >> 3)
-    filled = zap_ptes(scene, READ64(scene + GATHER), folio, page, ptep, pte, nr, full, True)
+    filled = zap_ptes(scene, READ64(scene + GATHER), folio, page, ptep, nr, full, True)
     return 2 * nr + (1 if filled else 0)
 
 
@@ -125,7 +124,7 @@ def zap_pte_range(scene, gather, ptep, end, full, batched):
                 ptep += 8 * nr
                 continue
         rss += 1 if folio_test_anon(folio) else 1 << 32
-        filled = zap_ptes(scene, gather, folio, page, ptep, pte, 1, full, batched)
+        filled = zap_ptes(scene, gather, folio, page, ptep, 1, full, batched)
         ptep += 8
     sub_rss(READ64(scene + MM), rss)
     return ptep, filled

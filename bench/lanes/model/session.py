@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class Session:
         self.scene_needs = setup["scenes"]
 
     def build(self, part: int, parts: int) -> None:
-        """Compile every parts-th entry into the cache."""
+        """Compile every parts-th file into the cache: entries of a file are made of the same helpers."""
         always = (driver.batch, driver.sweep_yardstick, driver.prepare_exclusive, driver.prepare_unmapped)
         wanted: dict[tuple[Any, int], None] = {(function, 0): None for function in always}
         for family, variant, path, order in self.needs:
@@ -48,8 +48,9 @@ class Session:
                 wanted |= {(target.function, pad): None for pad in PLACEMENTS}
                 wanted[driver.SWEEPS[target.function.prototype], 0] = None
         wanted |= dict.fromkeys(self.scenes.kernels(self.scene_needs, PLACEMENTS))
-        for function, pad in list(wanted)[part::parts]:
-            abi.address_of(function, pad)
+        for entries in _by_file(wanted)[part::parts]:
+            for function, pad in entries:
+                abi.address_of(function, pad)
 
     def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
         """Loops of each arm, and the positive control's extra instructions.
@@ -143,6 +144,14 @@ def positive_control(passes: Sequence[float], locked_ns: float, loops: int) -> P
     runs = [max(1, round(each * every)) for each in wanted]
     sweep, inverse = (*runs, 0)[:2]
     return PositiveControl((sweep, inverse, every), tuple(n * (loops // every) / loops for n in runs))
+
+
+def _by_file(wanted: Iterable[tuple[Any, int]]) -> list[list[tuple[Any, int]]]:
+    """Functions and placements by the file they are compiled in, the file with most of them first."""
+    files: dict[str, list[tuple[Any, int]]] = {}
+    for function, pad in wanted:
+        files.setdefault(function.py_func.__code__.co_filename, []).append((function, pad))
+    return sorted(files.values(), key=len, reverse=True)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What tests of the vm lane share: kernels, images and packages that are none, and a QEMU that boots nothing."""
+"""What tests of the vm lane share: kernels, images and packages that are none, a QEMU that boots nothing."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_a_kernel_boots_and_counts_the_instructions_of_a_fork(
     assert "instructions a page" in done.out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_boot_counts_the_same_wherever_it_is_made(cli: Cli, tmp_path: Path) -> None:
     """To the last digit: by a process of this run, and by a worker of a cluster."""
     pytest.importorskip("distributed", reason="Dask distributed is not installed: pip install '.[cluster]'")

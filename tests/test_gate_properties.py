@@ -107,6 +107,20 @@ def test_pairs_are_those_that_are_said() -> None:
     }  # fmt: skip
 
 
+def test_a_batched_call_that_no_caller_makes_for_small_folios_is_shown() -> None:
+    """dup_file: not judged beside the per-page call at order 0, but there beside its base, and larger."""
+    found = synthetic.results([("dup_file", "file", "shared")], ("v6.12", "v6.15"), (0, 4))
+    told = {
+        (p.case.get("path"), p.case.order, p.about): bool(p.why_not)
+        for p in pairs(found)
+        if p.case.get("variant") == "v6.15"
+    }
+    assert told == {
+        ("ptes", 0, "path"): True, ("ptes", 4, "path"): False,
+        ("ptes", 0, "base"): False, ("pte", 0, "base"): False,
+    }  # fmt: skip
+
+
 def test_the_same_code_is_not_compared_with_itself() -> None:
     """Where a file holds both paths of order 0, of one code, the variant is held against its base only."""
     found = synthetic.results(ONE, orders=(0,))

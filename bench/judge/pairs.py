@@ -32,6 +32,9 @@ NOT_JUDGED = {
     ("vm", "munmap", True): HISTORY,
     ("vm", "dontneed", True): HISTORY,
 }
+# Operations whose batched call no caller makes for a small folio: it asks for the size before its only step.
+NEVER_SMALL = ("dup_file",)
+SMALL = "callers hand small folios to the per-page call"
 LEAST_NET = 0.1  # of what was measured, that must be the operation's own
 
 
@@ -121,7 +124,8 @@ def _of(case: Case, file: _File) -> Iterator[Pair]:
         and other in file.plain
         and not file.results.note(other, "same_code")
     ):
-        yield Pair(case, other, file.why_not(case))
+        never = SMALL if case.level == "call" and case.op in NEVER_SMALL and case.order == 0 else ""
+        yield Pair(case, other, file.why_not(case) or never)
     if shape:
         return
     variant = variant_of(case)

@@ -73,7 +73,7 @@ def extra(args: argparse.Namespace) -> Guests:
         _check_cluster(cluster, accelerator, args)
     # One boot allows no verdict, and so needs no controls.
     found = Guests(images(args.kernel), accelerator, not getattr(args, "fast", False), cluster)
-    return dataclasses.replace(found, roots=roots(args.guest_root, found.machines))
+    return dataclasses.replace(found, roots=roots(getattr(args, "guest_root", None) or (), found.machines))
 
 
 def _check_cluster(cluster: str, accelerator: str, args: argparse.Namespace) -> None:

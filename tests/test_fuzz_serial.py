@@ -84,7 +84,7 @@ class Run:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose guest is `Run.log`."""
     given = Run(tmp_path)
-    monkeypatch.setattr(session.initramfs, "base", lambda: b"")
+    monkeypatch.setattr(session.initramfs, "base", lambda root: b"")
     return given
 
 

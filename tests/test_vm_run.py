@@ -164,7 +164,7 @@ def test_no_qemu_outlives_the_program(
     program = subprocess.Popen(
         [*command, "-o", str(tmp_path / "vm.json")], env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL
     )
-    mark = str(tmp_path / "programs" / "qemu")
+    mark = str(tmp_path / "programs" / "qemu-system-x86_64") + " -machine"  # a guest, not `--version`
     deadline = time.monotonic() + 60
     while not alive(mark) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -37,6 +37,25 @@ def estimate_mean(logs: Sequence[float]) -> Estimate:
     return Estimate(float(np.mean(logs)), error, n - 1)
 
 
+def at_placements(logs: Mapping[int, float], placements: Mapping[int, object]) -> dict[object, Estimate]:
+    """An estimate a placement, by the spread of processes within placements.
+
+    None where too few processes tell that spread, or placement was not varied.
+    """
+    blocks: dict[object, list[float]] = {}
+    for process, log in logs.items():
+        blocks.setdefault(placements.get(process), []).append(log)
+    freedom = len(logs) - len(blocks)
+    if len(blocks) < 2 or freedom < LEAST_FREEDOM:
+        return {}
+    squares = sum(float(np.var(block)) * len(block) for block in blocks.values())
+    deviation = math.sqrt(squares / freedom)
+    return {
+        place: Estimate(float(np.mean(block)), deviation / math.sqrt(len(block)), freedom)
+        for place, block in blocks.items()
+    }
+
+
 def over_placements(
     logs: Mapping[int, float], placements: Mapping[int, object]
 ) -> tuple[Estimate, tuple[float, ...]]:
@@ -47,18 +66,13 @@ def over_placements(
     error is that of processes within a place. Where too few processes tell the spread within places, or
     placement was not varied, places count as part of the processes' spread.
     """
-    blocks: dict[object, list[float]] = {}
-    for process, log in logs.items():
-        blocks.setdefault(placements.get(process), []).append(log)
-    freedom = len(logs) - len(blocks)
-    if len(blocks) < 2 or freedom < LEAST_FREEDOM:
+    placed = at_placements(logs, placements)
+    if not placed:
         return estimate_mean(list(logs.values())), tuple(logs.values())
-    means = {place: float(np.mean(block)) for place, block in blocks.items()}
-    mean = float(np.mean(list(means.values())))
-    rest = [log - means[placements.get(process)] for process, log in logs.items()]
-    variance = sum(value**2 for value in rest) / freedom
-    share = sum(1 / len(block) for block in blocks.values()) / len(blocks) ** 2
-    return Estimate(mean, math.sqrt(variance * share), freedom), tuple(mean + value for value in rest)
+    mean = float(np.mean([one.mean for one in placed.values()]))
+    error = math.sqrt(sum(one.error**2 for one in placed.values())) / len(placed)
+    rest = tuple(mean + log - placed[placements.get(process)].mean for process, log in logs.items())
+    return Estimate(mean, error, next(iter(placed.values())).freedom), rest
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from bench.judge.estimate import Estimate, difference, t_interval
-from bench.judge.flags import by_placement, flags
+from bench.judge.flags import flags
 from bench.judge.pairs import Pair
 from bench.judge.policy import Margin
 from bench.judge.stats import Comparison, Note, Samples, paired_logs
@@ -28,7 +28,6 @@ class Evidence:
     tests: Claims
     doubts: tuple[Note, ...]
     processes: int
-    remarks: tuple[Note, ...] = ()  # to be read beside a REGRESSED
 
     @property
     def limit(self) -> float:
@@ -52,9 +51,7 @@ def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
     logs = found.log_ratios if processes else ()
     tests = Claims.of(found.estimate, logs, limit, limit)
     doubts = tuple(flags(samples, pair, limit))
-    spread = by_placement(samples, pair, limit)
-    remarks = (spread,) if spread else ()
-    return Evidence(pair, margin, found, found.estimate, tests, doubts, processes, remarks)
+    return Evidence(pair, margin, found, found.estimate, tests, doubts, processes)
 
 
 def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evidence | None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bench.judge.estimate import LEAST_FREEDOM, Estimate
+from bench.judge.estimate import Estimate, at_placements
 from bench.judge.pairs import Pair
 from bench.judge.stats import Note, Sample, Samples, paired_logs
 from bench.judge.stats_margin import ALPHA, p_below
@@ -83,16 +83,5 @@ def by_placement(samples: Samples, pair: Pair, margin: float) -> Note | None:
 
 
 def _at_placements(samples: Samples, pair: Pair) -> list[Estimate]:
-    """An estimate a placement, by the spread of processes within placements; none if that is unknown."""
-    placed: dict[object, list[float]] = {}
-    placements = samples[pair.case].placements
-    for process, log in paired_logs(samples[pair.case], samples[pair.base]).items():
-        placed.setdefault(placements.get(process), []).append(log)
-    freedom = sum(len(logs) - 1 for logs in placed.values())
-    if len(placed) < 2 or freedom < LEAST_FREEDOM:
-        return []
-    squares = sum(float(np.var(logs)) * len(logs) for logs in placed.values())
-    deviation = math.sqrt(squares / freedom)
-    return [
-        Estimate(float(np.mean(logs)), deviation / math.sqrt(len(logs)), freedom) for logs in placed.values()
-    ]
+    logs = paired_logs(samples[pair.case], samples[pair.base])
+    return list(at_placements(logs, samples[pair.case].placements).values())

@@ -10,6 +10,7 @@ from bench.case import Case, Filters
 from bench.errors import Untrusted, UsageError
 from bench.judge.controls import Controls, controls
 from bench.judge.evidence import Evidence, above_floor, between, within
+from bench.judge.flags import by_placement
 from bench.judge.holm import holm
 from bench.judge.pairs import OLDER, Pair, absent, gated, pairs
 from bench.judge.policy import Margin, Policy
@@ -184,7 +185,8 @@ class _Court:
         if doubt := self._distrust(item.pair):
             return replace(judged, verdict=Verdict.UNTRUSTED, notes=(doubt,))
         if judged.verdict == Verdict.REGRESSED:
-            return replace(judged, notes=item.remarks)
+            spread = by_placement(self.samples, item.pair, item.limit)
+            return replace(judged, notes=(spread,) if spread else ())
         if judged.verdict != Verdict.INCONCLUSIVE:
             return judged
         if judged.p <= ALPHA and item.doubts:

@@ -82,7 +82,7 @@ class Engine:
         """After run(): each of these blocks in one more process a CPU, but in no more than `most` in all."""
         with self._stoppable():
             for cpu in self.settings.cpus:
-                lacking = [block for block in blocks if self.done[block] + self._running(block) < most]
+                lacking = [block for block in self._missing(most) if block in blocks]
                 if lacking and self._fits():
                     self._start("measure", cpu, lacking)
             while self.workers and not self._out_of_time():

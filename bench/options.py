@@ -99,6 +99,18 @@ def add_counts(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_chart(parser: argparse.ArgumentParser, what: str) -> None:
+    """One chart to draw beside the text; --force overwrites it."""
+    parser.add_argument("--chart", type=Path, metavar="FILE", help=f"also draw {what} (.svg or .png)")
+    parser.add_argument("--force", action="store_true", help="overwrite that chart")
+
+
+def check_chart(args: argparse.Namespace) -> None:
+    """Refuse, before anything is done, a chart in another format."""
+    if args.chart and args.chart.suffix not in (".svg", ".png"):
+        raise UsageError(f"{args.chart}: a chart is .svg or .png")
+
+
 def filters(args: argparse.Namespace) -> Filters:
     """The filters among the arguments."""
     return Filters.parse(args.filters)

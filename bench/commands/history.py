@@ -19,15 +19,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("directory", type=Path, metavar="DIR", help="directory of result files")
     options.add_filters(parser)
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw it (.svg or .png)")
-    parser.add_argument("--force", action="store_true", help="overwrite that chart")
+    options.add_chart(parser, "it")
     parser.epilog = EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the history, and draw it."""
-    if args.chart and args.chart.suffix not in (".svg", ".png"):
-        raise UsageError(f"{args.chart}: a chart is .svg or .png")
+    options.check_chart(args)
     from bench.judge import history
     from bench.show import history as text
 

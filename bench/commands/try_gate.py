@@ -81,8 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--for", dest="limit", type=options.seconds, metavar="S", help="stop after S seconds")
     parser.add_argument("--budget", type=options.seconds, default=60.0, metavar="S", help="of one gate")
-    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw the rates (.svg or .png)")
-    parser.add_argument("--force", action="store_true", help="overwrite that chart")
+    options.add_chart(parser, "the rates")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     options.add_thresholds(parser)
     parser.epilog = EXAMPLES
@@ -94,8 +93,7 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Go on until the numbers asked for are reached or time is up; print the rates."""
-    if args.chart and args.chart.suffix not in (".svg", ".png"):
-        raise UsageError(f"{args.chart}: a chart is .svg or .png")
+    options.check_chart(args)
     rules, sizes = policy.load(args.thresholds), _sizes(args.size)
     record, began = Record(args.output), time.monotonic()
     trier = _Trier(args, rules, record)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError
+from bench.lanes.kernel_arms import control_arms
 from bench.lanes.live import settings
 from bench.lanes.live.catalogue import FAMILIES, Family, Operation, format_memory, parse_memory
 from bench.lanes.live.machine import FILES, Machine, directories, fits
@@ -21,7 +22,6 @@ SESSION = "bench.lanes.live.session"
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
 PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
 UNASKED = ALL  # what `run` measures where no filter is given
-BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
 
 @cache
@@ -135,7 +135,7 @@ def _block(family: Family, order: int, memory: str, wanted: set[str]) -> Block |
     arms = [arm for path in paths if (arm := _arm(family, path, order, memory, wanted))]
     if not arms:
         return None
-    return Block(f"{family.name}/order={order}/memory={memory}", (*arms, *_controls(arms)))
+    return Block(f"{family.name}/order={order}/memory={memory}", (*arms, *control_arms(arms)))
 
 
 def _arm(family: Family, path: str, order: int, memory: str, wanted: set[str]) -> Arm | None:
@@ -150,18 +150,6 @@ def _arm(family: Family, path: str, order: int, memory: str, wanted: set[str]) -
         "ops": [operation.name for _, operation in chosen],
     }  # fmt: skip
     return Arm(tuple(name for name, _ in chosen), spec)
-
-
-def _controls(arms: list[Arm]) -> list[Arm]:
-    """The same arm measured twice, and the same arm over a memory 1/32 larger."""
-    base = min(arms, key=lambda arm: BASES.index(arm.spec["path"]) if arm.spec["path"] in BASES else 9)
-    return [
-        Arm(
-            tuple(Case.parse(case).but(control=role).name for case in base.cases if case),
-            {**base.spec, "role": role},
-        )
-        for role in ("twin", "positive")
-    ]
 
 
 def prepare(chosen: list[Case], extra: dict[str, Path]) -> None:

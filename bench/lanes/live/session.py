@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from bench.errors import BenchError
+from bench.lanes.kernel_arms import WORST
 from bench.lanes.live.catalogue import MIB, larger
 from bench.lanes.live.machine import Machine, fits
 from bench.lanes.live.process import Workload
 
 TRIAL = 4 * MIB  # memory of an arm that is only tried out
 PAGE = 4096
-# The worst of a process's proofs: shares at least, counts at most.
-WORST: dict[str, Callable[..., float]] = {
-    "order_share": min, "present": min, "by_pmd": min, "wp_even": min, "wp_odd": max,
-    "vmas": max, "fallbacks": max, "splits": max, "attempts": max,
-}  # fmt: skip
 
 
 class Session:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bench.lanes.kernel_arms import WORST
 from bench.measure.plan import Arm, Block
 
 PAGE = 4096
-# The worst of a boot's proofs: shares at least, counts at most.
-WORST: dict[str, Callable[..., float]] = {
-    "order_share": min, "present": min, "by_pmd": min, "wp_even": min, "wp_odd": max,
-    "vmas": max, "fallbacks": max, "splits": max, "attempts": max,
-}  # fmt: skip
 Answer = dict[str, Any]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError, one_of
+from bench.lanes.kernel_arms import control_arms
 from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.machines import MACHINES
@@ -33,7 +34,6 @@ SESSION = "bench.lanes.vm.session"
 AT_ONCE = 2  # guests
 LOCAL, ADDRESSES = "local", ("tcp://", "tls://")  # of --cluster
 DESCRIBED = ("name", "machine", "release", "file")  # what stands in a line about a kernel
-BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _block(
     if not guests.controls:
         return Block(name, tuple(arms))
     last = [arm for arm in arms if arm.spec["kernel"] == arms[-1].spec["kernel"]]
-    return Block(name, (*arms, *_controls(last)))
+    return Block(name, (*arms, *control_arms(last)))
 
 
 def _name(family: Family, order: int, memory: str | None, machine: Machine) -> str:
@@ -225,18 +225,6 @@ def _spec(
         "shared": family.shared, "bytes": parse_memory(memory) if memory else MEMORY,
         "metadata": {"base": base} if image.name != base else {},
     }  # fmt: skip
-
-
-def _controls(arms: list[Arm]) -> list[Arm]:
-    """The same arm counted twice, and the same arm over a memory 1/32 larger."""
-    base = min(arms, key=lambda arm: BASES.index(arm.spec["path"]) if arm.spec["path"] in BASES else 9)
-    return [
-        Arm(
-            tuple(Case.parse(name).but(control=role).name for name in base.cases if name),
-            {**base.spec, "role": role},
-        )
-        for role in ("twin", "positive")
-    ]
 
 
 def metadata() -> dict[str, str]:

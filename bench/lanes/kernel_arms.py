@@ -1,0 +1,27 @@
+"""What lanes of a running kernel have in common: their control arms, and the worst of an arm's proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.case import Case
+from bench.measure.plan import Arm
+
+BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
+# The worst of a process's or boot's proofs: shares at least, counts at most.
+WORST: dict[str, Callable[..., float]] = {
+    "order_share": min, "present": min, "by_pmd": min, "wp_even": min, "wp_odd": max,
+    "vmas": max, "fallbacks": max, "splits": max, "attempts": max,
+}  # fmt: skip
+
+
+def control_arms(arms: Sequence[Arm]) -> list[Arm]:
+    """The same arm measured twice, and the same arm over a memory 1/32 larger."""
+    base = min(arms, key=lambda arm: BASES.index(arm.spec["path"]) if arm.spec["path"] in BASES else 9)
+    return [
+        Arm(
+            tuple(Case.parse(name).but(control=role).name for name in base.cases if name),
+            {**base.spec, "role": role},
+        )
+        for role in ("twin", "positive")
+    ]

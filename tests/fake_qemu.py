@@ -28,6 +28,8 @@ def main() -> None:
     if log := os.environ.get("FAKE_LOG"):
         with Path(log).open("a") as file:
             file.write(f"{name}\n")
+    if cpus := os.environ.get("FAKE_CPUS"):
+        Path(cpus).write_text(json.dumps(sorted(os.sched_getaffinity(0))))
     deeds = dict(deed.split(":") for deed in os.environ.get("FAKE_QEMU", "").split(",") if deed)
     does = deeds.get(name, deeds.get("all", "well"))
     if does == "silent":

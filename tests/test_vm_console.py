@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import zlib
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_a_record_torn_by_the_kernels_lines_is_mended() -> None:
     console = parse(torn.encode())
     assert list(answers(console)) == [(3, {"values": {"fork": {"gross": 12}}})]
     assert list(console.tail) == ["[    1.000000] a", "[    1.100000] b", "[    2.000000] c"]
+
+
+@pytest.mark.parametrize("said", ["[1, 2]", "7", "{not json}", "[" * 99_999])
+def test_what_is_no_record_is_none_whatever_its_checksum(said: str) -> None:
+    """A guest that wrote it was not ours; nothing is raised."""
+    console = parse(f"@@rmapbench 0 {zlib.crc32(f'0 {said}'.encode()):08x} {said}\n".encode())
+    assert (console.records, list(answers(console))) == ([], [])
+
+
+@pytest.mark.parametrize("job", [{}, {"job": "first"}, {"job": None}])
+def test_an_answer_to_no_question_is_left_out(job: dict[str, object]) -> None:
+    """Without a job's number nobody knows what it answers."""
+    assert list(answers(parse((record(0, {**job, "answer": {}}) + "\n").encode()))) == []
 
 
 @given(st.lists(st.binary(max_size=80)), st.integers(0, 300), st.integers(1, 7))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,21 @@ def test_a_broken_record_costs_its_own_arm_only(cli: Cli, tmp_path: Path, kernel
     found = results.load(tmp_path / "vm.json")
     assert len(found.failed) == 1 and "an answer was garbled" in next(iter(found.failed.values()))
     assert len(found.runs) == 2
+
+
+@pytest.mark.parametrize("how", ["by --affinity", "by whoever started the program"])
+def test_guests_keep_to_the_cpus_that_the_program_was_given(
+    how: str, cli: Cli, tmp_path: Path, kernels: tuple[str, ...]
+) -> None:
+    """A measuring process keeps to one CPU; its guests have them all, but no others."""
+    cpus = sorted(os.sched_getaffinity(0))
+    given = cpus[-1:] if how == "by --affinity" else cpus
+    option = ["--affinity", str(given[0])] if how == "by --affinity" else []
+    environment = fake_qemu(tmp_path) | {"FAKE_CPUS": str(tmp_path / "cpus")}
+    words = ["run", "--lane", "vm", *kernels[:2], *FAST, "fork", "kind=anon", "order=0", *option]
+    done = cli(*words, "-o", str(tmp_path / "vm.json"), env=environment, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "cpus").read_text()) == given
 
 
 def test_a_log_without_end_keeps_what_was_said(cli: Cli, tmp_path: Path, kernels: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import shlex
 import sys
 import time
@@ -163,6 +164,7 @@ def _kept_apart(pace: Pace, module: ModuleType, chosen: list[Case], args: argpar
 def _settings(args: argparse.Namespace, pace: Pace, cpus: list[int]) -> Settings:
     if args.affinity:
         cpus = _chosen(args.affinity, cpus)
+        os.sched_setaffinity(0, cpus)  # for what this program starts, guests too
     return Settings(
         processes=args.processes or (pace.fast_processes if getattr(args, "fast", False) else pace.processes),
         rounds=args.rounds or (pace.fast_rounds if getattr(args, "fast", False) else pace.rounds),

@@ -53,6 +53,9 @@ def usable_cpus(root: Path = ROOT) -> list[int]:
     return sorted(turns, key=lambda cpu: (turns[cpu], cpu))
 
 
+ALLOWED = frozenset(os.sched_getaffinity(0))  # before pin(): what the user, or --affinity, gave this program
+
+
 def pin(cpu: int) -> None:
     """Keep this process on `cpu`; UsageError naming the CPUs allowed if it is not one of them."""
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.lanes.vm.console import Console, said
+from bench.measure.affinity import ALLOWED
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 CHUNK = 1 << 16
@@ -88,7 +89,7 @@ def _start(job: Job, running: dict[int, Guest], selector: selectors.BaseSelector
             os._exit(1)
         # A measuring process keeps to one CPU; guests at once need one each.
         with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+            os.sched_setaffinity(0, ALLOWED)
 
     process = subprocess.Popen(
         list(job.command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -96,10 +96,21 @@ class Console:
         found = RECORD.fullmatch(text)
         if not found or zlib.crc32(f"{found[1]} {found[3]}".encode()) != int(found[2], 16):
             return False
-        record = json.loads(found[3])  # the check says that it is as it was written
+        record = _decoded(found[3])
+        if record is None:
+            return False
         self.ended = self.ended or "end" in record
         self.records.append(record)
         return True
+
+
+def _decoded(text: str) -> dict[str, Any] | None:
+    """The record, which the check says is as it was written; None if no guest of ours wrote it."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def parse(log: bytes) -> Console:
@@ -117,5 +128,5 @@ def said(console: Console) -> str:
 def answers(console: Console) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number of the job and answer, for each that came."""
     for record in console.records:
-        if isinstance(record.get("answer"), dict):
-            yield int(record["job"]), record["answer"]
+        if isinstance(record.get("answer"), dict) and isinstance(record.get("job"), int):
+            yield record["job"], record["answer"]

@@ -143,7 +143,7 @@ class Session:
         for _ in range(ATTEMPTS):
             outcomes = self._boot_once(waiting, bases, place, job, listen)
             for name, outcome in outcomes.items():
-                heard |= {_at(requests[name][number]): answer for number, answer in answers(outcome.console)}
+                heard |= _known(requests[name], answers(outcome.console))
                 reasons[name] = outcome.reason
                 if readings := [record["clock"] for record in outcome.console.records if "clock" in record]:
                     write("facts", {f"clock_reading_{name}": readings[0]})
@@ -196,6 +196,13 @@ class Session:
         archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
         started = Boot(self.images[name], job["number"], self.setup["accelerator"])
         return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
+
+
+def _known(
+    asked: list[Request], answered: Iterator[tuple[int, dict[str, Any]]]
+) -> dict[tuple[int, int, int], dict[str, Any]]:
+    """Answers to what was asked, by block, arm and round."""
+    return {_at(asked[number]): answer for number, answer in answered if 0 <= number < len(asked)}
 
 
 def _at(request: Request) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +84,55 @@ def test_a_lane_says_how_many_rounds_are_thrown_away(tmp_path: Path) -> None:
     assert measured(tmp_path / "two", plan_of_one).failed == {}
     unspared = dataclasses.replace(QUICK, warmups=0)
     assert measured(tmp_path / "none", plan_of_one, unspared).failed
+
+
+def shares(tmp_path: Path, processes: int, done: int, running: dict[int, list[int]]) -> dict[int, list[int]]:
+    """The blocks that each idle one of two CPUs is given; of six, all measured `done` times."""
+    settings = dataclasses.replace(QUICK, processes=processes, cpus=(0, 1))
+    wanted = plan({}, blocks=6)
+    engine = Engine(wanted, settings, Journal.create(tmp_path, wanted, settings, {}), Silent())
+    engine.done = dict.fromkeys(range(6), done)
+    given: dict[int, list[int]] = {}
+
+    def start(mode: str, cpu: int, blocks: list[int]) -> None:
+        engine.workers.append(SimpleNamespace(cpu=cpu, blocks=set(blocks)))  # type: ignore[arg-type]
+        given[cpu] = blocks
+
+    for cpu, blocks in running.items():
+        start("measure", cpu, blocks)
+    engine._start = start  # type: ignore[method-assign,assignment]
+    given.clear()
+    engine._start_where_idle(processes)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("processes", "done", "running", "given"),
+    [
+        (8, 0, {}, {0: [0, 1, 2, 3, 4, 5], 1: [0, 1, 2, 3, 4, 5]}),
+        (8, 6, {1: [0, 1, 2, 3, 4, 5]}, {0: [0, 1, 2, 3, 4, 5]}),
+        (5, 4, {}, {0: [0, 1, 2], 1: [3, 4, 5]}),
+        (5, 3, {1: [5]}, {0: [0, 1, 2, 3, 4, 5]}),
+        (5, 4, {1: [4, 5]}, {0: [0, 1, 2]}),
+        (5, 5, {}, {}),
+    ],
+)
+def test_the_last_process_is_shared_out_among_idle_cpus(
+    tmp_path: Path, processes: int, done: int, running: dict[int, list[int]], given: dict[int, list[int]]
+) -> None:
+    """So that no CPU waits for another; one before the last measures everything."""
+    assert shares(tmp_path, processes, done, running) == given
+
+
+def test_every_cpu_calibrates_a_part(tmp_path: Path) -> None:
+    """And all blocks are, once."""
+    wanted = plan({}, blocks=5)
+    measured(tmp_path, wanted, dataclasses.replace(QUICK, processes=1))
+    lines = [path.read_text().splitlines() for path in sorted(tmp_path.glob("worker-*.jsonl"))]
+    blocks = [[json.loads(line)[1] for line in each if line.startswith('["tuning"')] for each in lines]
+    assert sorted(filter(None, blocks)) == (
+        [[0, 2, 4], [1, 3]] if len(QUICK.cpus) == 2 else [[0, 1, 2, 3, 4]]
+    )
 
 
 @pytest.mark.parametrize("deed", ["crash", "hang", "raise"])

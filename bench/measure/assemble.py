@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.case import Case
-from bench.measure.engine import yardstick_column
 from bench.measure.journal import ProcessBlock, State
-from bench.measure.plan import Block, Plan, Settings
+from bench.measure.plan import Block, Plan, Settings, yardstick_column
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
 from bench.results import ProcessRun, Results
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from bench.errors import BenchError, Interrupted
 from bench.measure import own
 from bench.measure.journal import Journal, Reader, State
-from bench.measure.plan import Plan, Settings
+from bench.measure.plan import Plan, Settings, yardstick_column
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
 
 POLL = 0.05  # seconds between two looks at the workers
@@ -135,7 +135,10 @@ class Engine:
         """Find the loops of every arm, once for all processes."""
         total = len(self.plan.blocks)
         while missing := [block for block in range(total) if block not in self.state.tuning]:
-            self._start("calibrate", self.settings.cpus[0], missing)
+            cpus = self.settings.cpus
+            for part, cpu in enumerate(cpus):
+                if blocks := missing[part :: len(cpus)]:
+                    self._start("calibrate", cpu, blocks)
             while self.workers:
                 for worker in self._finished():
                     self._bury(worker)
@@ -147,15 +150,21 @@ class Engine:
         while self._missing(processes) or self.workers:
             if self._out_of_time():
                 return
-            busy = {worker.cpu for worker in self.workers}
-            for cpu in self.settings.cpus:
-                lacking = self._missing(processes)
-                if cpu not in busy and lacking and self._fits():
-                    self._start("measure", cpu, lacking)
+            self._start_where_idle(processes)
             if not self.workers:
                 return
             self._hear()
             self.progress.update(stage, sum(self.done.values()), total)
+
+    def _start_where_idle(self, processes: int) -> None:
+        """A process on every idle CPU, over no more blocks than make all CPUs finish together."""
+        busy = {worker.cpu for worker in self.workers}
+        for cpu in self.settings.cpus:
+            lacking = self._missing(processes)
+            if cpu not in busy and lacking and self._fits():
+                left = sum(processes - self.done[block] for block in lacking)
+                begun = sum(len(worker.blocks - set(lacking)) for worker in self.workers)
+                self._start("measure", cpu, lacking[: -(-(left + begun) // len(self.settings.cpus))])
 
     def _hear(self) -> None:
         """Of measuring workers that are over."""
@@ -291,9 +300,3 @@ class Engine:
         code = worker.process.returncode
         how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
         return f"{lines[-1][:LAST_WORDS]} ({how})" if lines else f"worker died ({how})"
-
-
-def yardstick_column(plan: Plan, block: int) -> int | None:
-    """Position of the yardstick's first value in the rounds of a block; None if it has none."""
-    cases = [case for arm in plan.blocks[block].arms for case in arm.cases]
-    return next((i for i, case in enumerate(cases) if case and case.endswith("/control=yardstick")), None)

@@ -82,3 +82,9 @@ class Settings:
 
 
 FAST, DEFAULT, RIGOROUS = 5, 8, 24  # processes
+
+
+def yardstick_column(plan: Plan, block: int) -> int | None:
+    """Position of the yardstick's first value in the rounds of a block; None if it has none."""
+    cases = [case for arm in plan.blocks[block].arms for case in arm.cases]
+    return next((i for i, case in enumerate(cases) if case and case.endswith("/control=yardstick")), None)

@@ -79,9 +79,9 @@ class Memmap:
         """Make the whole array folios of one order, in the state after allocation (spec 2.3)."""
         self._make(self.address, self.npages >> order, order, memcg, hugetlb)
 
-    def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False) -> None:
-        """Put one folio at the address of its head, in the state after allocation (spec 2.3)."""
-        self._make(folio, 1, order, memcg, hugetlb)
+    def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False, count: int = 1) -> None:
+        """Put `count` folios, from the head at the address on, in the state after allocation (spec 2.3)."""
+        self._make(folio, count, order, memcg, hugetlb)
 
     def _make(self, folio: int, count: int, order: int, memcg: int, hugetlb: bool) -> None:
         first = (folio - self.address) // mm.PAGE_BYTES
@@ -234,6 +234,11 @@ def get(address: int) -> int:
 def put(address: int, value: int) -> None:
     """Set the 64-bit word at an address."""
     ctypes.c_int64.from_address(address).value = value
+
+
+def words_at(address: int, count: int) -> ctypes.Array[ctypes.c_int64]:
+    """The signed 64-bit words from an address on, to be read and set."""
+    return (ctypes.c_int64 * count).from_address(address)
 
 
 def get32(address: int) -> int:

@@ -25,7 +25,7 @@ FLAG = Note("SHAPE", "the quickest rounds differ")
 
 def verdict_of(logs: list[float], family: int = 1, doubts: tuple[Note, ...] = ()) -> Verdict:
     """The verdict on one pair among `family` of which the others show nothing."""
-    tests = Claims.of(estimate_mean(logs), logs, MARGIN, MARGIN)
+    tests = Claims.of(estimate_mean(logs), logs, MARGIN)
     return decide(tests, holm([tests.above, *[1.0] * (family - 1)])[0], doubts)
 
 
@@ -183,7 +183,7 @@ def test_false_alarms_are_as_rare_as_promised(true: float) -> None:
     rng, red, gates = np.random.default_rng(11), 0, 200
     for _ in range(gates):
         rows = rng.normal(true, 0.002, (20, 8))
-        tests = [Claims.of(estimate_mean(list(row)), list(row), MARGIN, MARGIN) for row in rows]
+        tests = [Claims.of(estimate_mean(list(row)), list(row), MARGIN) for row in rows]
         adjusted = holm([test.above for test in tests])
         red += any(decide(t, p) == Verdict.REGRESSED for t, p in zip(tests, adjusted))
     assert red <= (0.08 * gates if true else 0)

@@ -84,7 +84,6 @@ class Comparison:
     rounds: int
     dropped: int
     unfiltered: float  # the ratio if no round is dropped
-    paired: bool
     estimate: Estimate  # of the log ratio
     notes: tuple[Note, ...] = ()
 
@@ -97,10 +96,6 @@ class Comparison:
     def change_interval(self) -> Interval | None:
         """The interval of `change`."""
         return self.interval and Interval(self.interval.low - 1, self.interval.high - 1)
-
-    def has(self, word: str) -> bool:
-        """Is there a note of that word: FEW, STATE, UNPAIRED, LEFT-OUT, UNMEASURABLE?"""
-        return any(note.word == word for note in self.notes)
 
 
 class Samples(Mapping[Case, Sample]):
@@ -180,8 +175,8 @@ def median_interval(ordered: np.ndarray) -> Interval | None:
 # Comparing
 
 
-def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = STATE_MARGIN) -> Comparison:
-    """`sample` against `base`; `margin` of a log ratio is where dropping rounds raises STATE."""
+def compare(sample: Sample, base: Sample, paired: bool = True) -> Comparison:
+    """`sample` against `base`, in pairs of the same round if `paired`."""
     kept = paired_logs(sample, base) if paired else {}
     every = paired_logs(sample, base, dropping=False) if paired else {}
     logs: tuple[float, ...] = ()
@@ -195,13 +190,13 @@ def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = S
         used, notes = min(len(a), len(b)), [UNPAIRED]
     if used < LEAST_PROCESSES and not any(note.word == "UNMEASURABLE" for note in notes):
         notes.append(Note("FEW", f"fewer than {LEAST_PROCESSES} processes give no interval", f"{used}"))
-    if abs(unfiltered - estimate.mean) > margin:
+    if abs(unfiltered - estimate.mean) > STATE_MARGIN:
         notes.append(_state(unfiltered, estimate.mean))
     interval = t_interval(estimate) if used >= LEAST_PROCESSES else None
     rounds, counted = _rounds(sample)
     return Comparison(
         sample.case, base.case, math.exp(estimate.mean), interval, _deviation(logs, estimate), logs,
-        rounds, rounds - counted, math.exp(unfiltered), bool(every), estimate, tuple(notes),
+        rounds, rounds - counted, math.exp(unfiltered), estimate, tuple(notes),
     )  # fmt: skip
 
 

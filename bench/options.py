@@ -108,7 +108,7 @@ def add_chart(parser: argparse.ArgumentParser, what: str) -> None:
 def check_chart(args: argparse.Namespace) -> None:
     """Refuse, before anything is done, a chart in another format."""
     if args.chart and args.chart.suffix not in (".svg", ".png"):
-        raise UsageError(f"{args.chart}: a chart is .svg or .png")
+        raise UsageError(f"{args.chart}: a chart is .svg or .png; name it so")
 
 
 def filters(args: argparse.Namespace) -> Filters:

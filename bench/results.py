@@ -105,7 +105,7 @@ def _suite(path: Path) -> tuple[list[Any], dict[str, Any]]:
     if not isinstance(benchmarks, list) or not benchmarks or not isinstance(common, dict):
         raise UsageError(f"{path}: JSON, but no pyperf suite; give a file that `rmapbench run` wrote")
     if data.get("version") != "1.0":
-        raise UsageError(f"{path}: pyperf format {data.get('version')!r} is not supported, only '1.0'")
+        raise UsageError(f"{path}: pyperf format {data.get('version')!r}, not '1.0'; measure again")
     return benchmarks, common
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -132,4 +131,6 @@ def _append(path: Path, text: str) -> None:
         with path.open("a") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({os.strerror(error.errno or 0)})") from None
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); choose another file for --markdown"
+        ) from None

@@ -8,7 +8,8 @@ from bench.case import Case
 from bench.judge.estimate import Interval
 from bench.judge.stats import Comparison, Samples
 
-RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement.md, section 4)
+# Of a positive control's true size: an estimate outside shows a bias that the A/A control, equal code, cannot.
+RECOVERED = Interval(0.6, 1.4)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from bench.judge.flags import flags
 from bench.judge.pairs import Pair
 from bench.judge.policy import Margin
 from bench.judge.stats import Comparison, Note, Samples, paired_logs
+from bench.judge.stats_margin import ALPHA
 from bench.judge.stats_rank import attainable_p
-from bench.judge.verdict import ALPHA, Claims
+from bench.judge.verdict import Claims
 
 FLOOR = 0.05e-9  # seconds a page: what no code placement and no clock tells from nothing
 CLOCK_STEPS = 3  # a batch

@@ -1,4 +1,9 @@
-"""Estimates with intervals: what a case costs, and how two cases compare (measurement.md, section 2)."""
+"""Estimates with intervals: what a case costs, and how two cases compare.
+
+The process is the unit: its values are correlated, and pooled they would make intervals too narrow. Of a pair
+the logarithm of the ratio within each round counts, which no drift reaches: of these the median a process,
+and of the processes the mean.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,6 @@ SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
 }
 
-
 Line = str | tuple[int, tuple[float, ...]]  # dashes, as matplotlib knows them
 
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bench import results_units as units
 from bench.case import Case
-from bench.errors import UsageError
+from bench.errors import UsageError, taken
 from bench.results_check import checked
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def check_writable(path: str | Path, force: bool = False) -> None:
     if path.is_dir():
         raise UsageError(f"{path}: is a directory; name a file in it, such as {path / 'run.json.gz'}")
     if path.exists() and not force:
-        raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+        raise taken(path)
     with _replacing(path) as file:
         file.write(bytes(PROBE))
         file.flush()

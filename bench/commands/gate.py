@@ -26,7 +26,6 @@ EXAMPLES = """examples:
   rmapbench gate new.json --baseline old.json         have the ratios changed since?
   git bisect run rmapbench gate --bisect --baseline counts.json
 """
-MEASURED = (".json", ".json.gz")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _words(words: list[str]) -> tuple[Path | None, Filters]:
     """The result file, if the first word is one, and the filters."""
-    first = words[:1]
-    if first and "=" not in first[0] and (first[0].endswith(MEASURED) or Path(first[0]).is_file()):
-        return Path(first[0]), Filters.parse(words[1:])
+    if words and options.is_result_file(words[0]):
+        return Path(words[0]), Filters.parse(words[1:])
     return None, Filters.parse(words)
 
 

@@ -8,7 +8,7 @@ from bench.case import Case
 from bench.judge.estimate import Interval
 from bench.judge.stats import Comparison, Samples
 
-# Of a positive control's true size: an estimate outside shows a bias that the A/A control, equal code, cannot.
+# Of a positive control's true size: outside lies a bias of the code's shape, which equal code cannot show.
 RECOVERED = Interval(0.6, 1.4)
 
 

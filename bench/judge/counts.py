@@ -84,7 +84,9 @@ def load(path: Path) -> Counts:
     try:
         counts = json.loads(path.read_text(), object_pairs_hook=_once)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); give a file of `rmapbench count -o`") from None
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); give a file of `rmapbench count -o`"
+        ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not JSON; write such a file with `rmapbench count -o`") from None
     wellformed = isinstance(counts, dict) and all(map(_wellformed, counts.values()))

@@ -40,6 +40,7 @@ class Note(NamedTuple):
     detail: str = ""
 
 
+DISTURBED = "the machine's other work matters: figures with the disturbed rounds differ"
 UNPAIRED = Note("UNPAIRED", "not measured in the same rounds: drift is not cancelled")
 
 
@@ -196,7 +197,7 @@ def compare(sample: Sample, base: Sample, paired: bool = True) -> Comparison:
     if used < LEAST_PROCESSES and not any(note.word == "UNMEASURABLE" for note in notes):
         notes.append(Note("FEW", f"fewer than {LEAST_PROCESSES} processes give no interval", f"{used}"))
     if abs(unfiltered - estimate.mean) > STATE_MARGIN:
-        notes.append(_state(unfiltered, estimate.mean))
+        notes.append(differing("STATE", DISTURBED, unfiltered, estimate.mean))
     interval = t_interval(estimate) if used >= LEAST_PROCESSES else None
     rounds, counted = _rounds(sample)
     return Comparison(
@@ -259,6 +260,6 @@ def _left_out(used: int, whole: int) -> list[Note]:
     return [Note("LEFT-OUT", text, f"{whole - used} of {whole}")]
 
 
-def _state(unfiltered: float, filtered: float) -> Note:
-    text = "the machine's other work matters: figures with the disturbed rounds differ"
-    return Note("STATE", text, f"{math.expm1(unfiltered):+.1%} for {math.expm1(filtered):+.1%}")
+def differing(word: str, text: str, other: float, estimate: float) -> Note:
+    """A note with what another estimate of a log ratio says, and what the estimate itself."""
+    return Note(word, text, f"{math.expm1(other):+.1%} for {math.expm1(estimate):+.1%}")

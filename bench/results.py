@@ -29,7 +29,7 @@ PROBE = 1 << 16  # bytes tried out before measuring; a full disk refuses them
 # What belongs to a run even if all runs of a file agree on it: pyperf moves common metadata to the top.
 PER_RUN = (
     "base", "pages", "extra_locked", "extra_pages", "same_code", "not_gated", "duration", "gross", "empty",
-    "placement",
+    "placement", "anon_huge_mib",
     "order_share", "present", "by_pmd", "wp_even", "wp_odd", "vmas", "fallbacks", "splits", "attempts",
 )  # fmt: skip
 OWN = ("name", "unit", "loops", "process")  # fields or benchmark properties, not metadata of ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Iterator
@@ -15,16 +16,17 @@ from kernels import vmstat
 from kernels.deferred_split import QUEUE_LEN, QUEUE_LIST
 
 HUGE_PAGE = 2 << 20
-MADV_HUGEPAGE = 14
+MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # madvise(2); the second from Linux 6.1 on, whatever sysfs says
 Words = npt.NDArray[np.int32]
 
 
 class Memory:
-    """Zeroed anonymous memory, 2 MiB aligned and backed by huge pages where the system gives them."""
+    """Zeroed private memory, 2 MiB aligned and backed by huge pages where the system gives them."""
 
     def __init__(self, nbytes: int) -> None:
         size = -(-nbytes // HUGE_PAGE) * HUGE_PAGE
-        self._map = mmap.mmap(-1, size + HUGE_PAGE)
+        # Shared memory, Python's default, would be shmem, to which distributions give no huge pages.
+        self._map = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         buffer = np.frombuffer(self._map, dtype=np.uint8)
         start = buffer.ctypes.data
         self.address = (start + HUGE_PAGE - 1) & -HUGE_PAGE
@@ -33,6 +35,8 @@ class Memory:
         self._map.madvise(MADV_HUGEPAGE, offset, size)
         self.bytes = buffer[offset : offset + nbytes]
         self.bytes[:] = 0
+        with contextlib.suppress(OSError):
+            self._map.madvise(MADV_COLLAPSE, offset, size)
 
     def words(self) -> Words:
         """The memory as signed 32-bit words."""
@@ -79,9 +83,9 @@ class Memmap:
         """Make the whole array folios of one order, in the state after allocation (spec 2.3)."""
         self._make(self.address, self.npages >> order, order, memcg, hugetlb)
 
-    def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False) -> None:
-        """Put one folio at the address of its head, in the state after allocation (spec 2.3)."""
-        self._make(folio, 1, order, memcg, hugetlb)
+    def make_folio(self, folio: int, order: int, memcg: int, hugetlb: bool = False, count: int = 1) -> None:
+        """Put `count` folios, from the head at the address on, in the state after allocation (spec 2.3)."""
+        self._make(folio, count, order, memcg, hugetlb)
 
     def _make(self, folio: int, count: int, order: int, memcg: int, hugetlb: bool) -> None:
         first = (folio - self.address) // mm.PAGE_BYTES
@@ -234,6 +238,11 @@ def get(address: int) -> int:
 def put(address: int, value: int) -> None:
     """Set the 64-bit word at an address."""
     ctypes.c_int64.from_address(address).value = value
+
+
+def words_at(address: int, count: int) -> ctypes.Array[ctypes.c_int64]:
+    """The signed 64-bit words from an address on, to be read and set."""
+    return (ctypes.c_int64 * count).from_address(address)
 
 
 def get32(address: int) -> int:

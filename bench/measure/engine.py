@@ -135,10 +135,8 @@ class Engine:
         """Find the loops of every arm, once for all processes."""
         total = len(self.plan.blocks)
         while missing := [block for block in range(total) if block not in self.state.tuning]:
-            cpus = self.settings.cpus
-            for part, cpu in enumerate(cpus):
-                if blocks := missing[part :: len(cpus)]:
-                    self._start("calibrate", cpu, blocks)
+            for part, cpu in enumerate(self.settings.cpus[: len(missing)]):
+                self._start("calibrate", cpu, missing[part :: len(self.settings.cpus)])
             while self.workers:
                 for worker in self._finished():
                     self._bury(worker)

@@ -51,7 +51,8 @@ def _positives(controls: Sequence[Controls]) -> list[str]:
 
 def _missed(group: Case, positive: Positive) -> str:
     said = f"estimated {percent(positive.comparison.change)}, true {percent(positive.true)}"
-    return f"! {size(group.order)}: positive control {said}; figures of this size are not to be trusted"
+    what = "figures" if positive.missed_by is None else "small changes"
+    return f"! {size(group.order)}: positive control {said}; {what} of this size are not to be trusted"
 
 
 def _empty(samples: Samples, groups: Sequence[Case]) -> list[str]:

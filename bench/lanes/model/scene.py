@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from bench.lanes.model.scene_world import Arena, SceneWorld
 from bench.lanes.model.sizes import BASE_PAGE
 from kernels import abi, scene
 from kernels.callers import RULES_OF
-from kernels.memmap import Memmap, get, get32, put, put32
+from kernels.memmap import Memmap, get, get32, put, put32, words_at
 from kernels.mm_types import (
     FLAGS,
     INDEX,
@@ -126,8 +127,9 @@ class Scene:
         if len(orders) == 1:
             self.memmap.format(orders.pop(), memcg)
         else:
-            for first, order in (*self.drawn.folios, *spare):
-                self.memmap.make_folio(self.page(first), order, memcg)
+            for order, alike in groupby((*self.drawn.folios, *spare), key=lambda folio: folio[1]):
+                (first, _), *more = alike
+                self.memmap.make_folio(self.page(first), order, memcg, count=1 + len(more))
         for first, order in self.drawn.folios:
             self._own(self.page(first), order)
 
@@ -226,8 +228,9 @@ class Scene:
         ctypes.memset(arena.locks, 0, arena.locks_bytes)
         ctypes.memset(arena.child_locks, 0, arena.locks_bytes)
         if self.what.start in ("mapped", "swapped", "migrating"):
+            tables = words_at(arena.tables, self.drawn.slots)
             for pte in self.drawn.ptes:
-                put(arena.tables + 8 * pte.slot, signed(self.entry(pte)))
+                tables[pte.slot] = signed(self.entry(pte))
         elif self.what.start == "pmd":
             for number, (first, _) in enumerate(self.drawn.folios):
                 put(arena.child_tables + 8 * number, first * PFN_STEP | PAGE_WRITABLE | PAGE_HUGE)

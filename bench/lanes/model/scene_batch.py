@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bench.lanes.model.arms import LEAST_SECONDS
 from bench.lanes.model.patterns import Picture
 from bench.lanes.model.scenarios import Form
@@ -13,7 +15,7 @@ from bench.lanes.model.scene import Code, Scene, SceneSpec
 from bench.lanes.model.scene_world import Arena, SceneWorld
 from bench.lanes.model.sizes import BASE_PAGE, parse_memory
 from kernels import abi, scene
-from kernels.memmap import get, put
+from kernels.memmap import get, put, words_at
 from kernels.scenario import fork, zap
 
 WINDOW_PAGES = 1024  # 64 KiB of descriptors: hot in the first two cache levels
@@ -135,10 +137,11 @@ class SceneBatch:
 
     def present(self) -> tuple[int, int]:
         """Entries in A's tables and in the child's that are not empty, in the current window."""
-        at = (get(self.block + scene.TABLES), get(self.block + scene.CHILD_TABLES))
-        return tuple(
-            sum(get(table + 8 * slot) != 0 for slot in range(self.scene.drawn.slots)) for table in at
-        )  # type: ignore[return-value]
+        tables, child = (get(self.block + word) for word in (scene.TABLES, scene.CHILD_TABLES))
+        return self._filled(tables), self._filled(child)
+
+    def _filled(self, table: int) -> int:
+        return int(np.count_nonzero(words_at(table, self.scene.drawn.slots)))
 
     def verify(self) -> None:
         """The scenario must leave as many entries as it says, and the window must go back to its image."""

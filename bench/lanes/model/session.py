@@ -13,6 +13,7 @@ from bench.lanes.model.families import BY_NAME, EMPTY
 from bench.lanes.model.processes import cache_directory
 from bench.lanes.model.scene_session import Scenes
 from bench.lanes.model.targets import Targets
+from bench.measure.facts import anon_huge_mib
 from kernels import abi, driver
 
 LEAST_PASSES = 7
@@ -122,8 +123,8 @@ class Session:
         return PLACEMENTS[(self.process + further) % len(PLACEMENTS)]
 
     def process_facts(self) -> dict[str, Any]:
-        """The placement of calls in this process."""
-        return {"placement": self.placement()}
+        """The placement of calls in this process, and how much of its memory is of huge pages."""
+        return {"placement": self.placement(), "anon_huge_mib": anon_huge_mib()}
 
     def facts(self) -> dict[str, Any]:
         """What a timed section costs that makes no call; it is subtracted once a pass."""

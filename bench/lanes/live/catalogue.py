@@ -117,6 +117,11 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 
 
+def families() -> list[tuple[str, Family, Operation]]:
+    """Every operation with its family and the kind that its cases have."""
+    return [(family.kind, family, operation) for family in FAMILIES for operation in family.operations]
+
+
 # Amounts of memory, as case names have them
 
 

@@ -31,7 +31,7 @@ def identify(path: Path) -> tuple[str, str]:
     if packed:
         data = _unpacked(path, data)
     if len(data) < LEAST_BYTES:
-        raise UsageError(f"--kernel {path}: not a kernel image, it has {len(data)} bytes; copy it anew")
+        raise UsageError(f"--kernel {path}: not a kernel image, it has {len(data)} bytes")
     if _is(data, ZBOOT_AT, ZBOOT):
         raise _zboot(path, data)
     if _is(data, ARM64_AT, ARM64):
@@ -50,9 +50,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"--kernel {path}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
+        raise UsageError(f"--kernel {path}: cannot be read ({error.strerror})") from None
 
 
 def _is(data: bytes, at: int, magic: bytes) -> bool:

@@ -23,7 +23,7 @@ def compared(change: float, error: float) -> Comparison:
     logs = tuple(mean + step * error * math.sqrt(8) for step in (-1.2, -1, -0.8, 0, 0, 0.8, 1, 1.2))
     estimate = Estimate(mean, error, EIGHT)
     return Comparison(
-        GROUP, GROUP, math.exp(mean), t_interval(estimate), error, logs, 40, 0, math.exp(mean), True, estimate
+        GROUP, GROUP, math.exp(mean), t_interval(estimate), error, logs, 40, 0, math.exp(mean), estimate
     )
 
 

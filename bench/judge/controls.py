@@ -9,7 +9,8 @@ from bench.case import Case
 from bench.judge.estimate import Interval
 from bench.judge.stats import Comparison, Samples
 
-RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement.md, section 4)
+# Of a positive control's true size: outside lies a bias of the code's shape, which equal code cannot show.
+RECOVERED = Interval(0.6, 1.4)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from bench.judge.flags import flags
 from bench.judge.pairs import Pair
 from bench.judge.policy import Margin
 from bench.judge.stats import Comparison, Note, Samples, paired_logs
+from bench.judge.stats_margin import ALPHA
 from bench.judge.stats_rank import attainable_p
-from bench.judge.verdict import ALPHA, Claims
+from bench.judge.verdict import Claims
 
 FLOOR = 0.05e-9  # seconds a page: what no code placement and no clock tells from nothing
 CLOCK_STEPS = 3  # a batch
@@ -49,7 +50,7 @@ def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
     found = samples.compare(pair.case, pair.base)
     processes = len(paired_logs(samples[pair.case], samples[pair.base]))
     logs = found.log_ratios if processes else ()
-    tests = Claims.of(found.estimate, logs, limit, limit)
+    tests = Claims.of(found.estimate, logs, limit)
     doubts = tuple(flags(samples, pair, limit))
     return Evidence(pair, margin, found, found.estimate, tests, doubts, processes)
 
@@ -67,7 +68,7 @@ def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evide
         new.comparison, ratio=math.exp(estimate.mean), interval=interval, estimate=estimate,
         sd=estimate.error * math.sqrt(processes), notes=(*new.comparison.notes, *before.comparison.notes),
     )  # fmt: skip
-    tests = Claims.of_two(estimate, logs, other, new.limit, new.limit)
+    tests = Claims.of_two(estimate, logs, other, new.limit)
     doubts = (*new.doubts, *before.doubts)
     return replace(new, comparison=found, estimate=estimate, tests=tests, doubts=doubts, processes=processes)
 

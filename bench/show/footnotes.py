@@ -8,10 +8,8 @@ from bench.case import Case
 from bench.judge.controls import Controls, Positive
 from bench.judge.stats import Comparison, Samples
 from bench.show.figures import Figures
-from bench.show.rows import EMPTY, Row
+from bench.show.rows import EMPTY, NAMES, Row
 from bench.show.table import interval, percent, size
-
-PATHS = {"pte": "per-page", "ptes": "batched"}  # other paths are called what they are
 
 
 def footnotes(samples: Samples, controls: Mapping[Case, Controls], rows: Sequence[Row]) -> list[str]:
@@ -68,7 +66,7 @@ def _empty_at(samples: Samples, group: Case) -> str:
     cases = [group.but(variant=EMPTY, path=path) for path in ("pte", "ptes", "pmd", "folio")]
     plain = Figures(samples).plain
     costs = [
-        f"{PATHS.get(case.get('path'), case.get('path'))} {plain(samples.summary(case).value)}"
+        f"{NAMES.get(case.get('path'), case.get('path'))} {plain(samples.summary(case).value)}"
         for case in cases
         if case in samples
     ]

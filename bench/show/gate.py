@@ -31,11 +31,12 @@ class Topic:
     @property
     def title(self) -> str:
         """In words."""
-        against = f"{self.variant} against {self.base}" if self.base else self._paths()
-        return f"{'larger folios' if self.large else 'order 0'}: {against}"
+        return f"{'larger folios' if self.large else 'order 0'}: {against(self.variant, self.base)}"
 
-    def _paths(self) -> str:
-        return f"{self.variant}, batched against per-page".lstrip(", ")
+
+def against(variant: str, base: str) -> str:
+    """What is held against what; without a base batched against per-page."""
+    return f"{variant} against {base}" if base else f"{variant}, batched against per-page".removeprefix(", ")
 
 
 def render_text(ruling: Ruling | CountRuling, strict: bool = False, every: bool = False) -> str:

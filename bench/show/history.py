@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.judge.generations import variant_of
 from bench.judge.history import LEAST, File, Series
 from bench.judge.pairs import BASE
-from bench.show.gate import call_of
+from bench.show.gate import against, call_of
 from bench.show.table import NONE, Table, percent, size, wrap
 
 STEPS = "_.:-=+*#"  # least to most, for a line of one character a file
@@ -45,10 +45,8 @@ def changed_lines(found: Sequence[Series]) -> list[str]:
 
 def _topic(item: Series) -> str:
     """What is held against what."""
-    variant = variant_of(item.pair.case)
-    if item.pair.about == BASE:
-        return f"{variant} against {variant_of(item.pair.base)}"
-    return f"{variant}, batched against per-page".removeprefix(", ")
+    base = variant_of(item.pair.base) if item.pair.about == BASE else ""
+    return against(variant_of(item.pair.case), base)
 
 
 def _table(topic: str, found: Sequence[Series]) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.lanes.model.arms import CallBatch, Spec, World, Yardstick, timed_section_ns
-from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.families import BY_NAME, EMPTY
 from bench.lanes.model.processes import cache_directory
 from bench.lanes.model.scene_session import Scenes
 from bench.lanes.model.targets import Targets
@@ -59,7 +59,7 @@ class Session:
         Arms up to twice as slow as the fastest share its loops; slower ones run shorter.
         """
         passes = [self._pass_ns(spec) for spec in specs]
-        timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != "_empty"]
+        timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != EMPTY]
         least = self.scenes.least_passes(specs[0]) if "scenario" in specs[0] else LEAST_PASSES
         most = max(least, round(batch_ns / min(timed)))
         locked_ns = next((p[0] for s, p in zip(specs, passes) if s["role"] == "yardstick"), 5120.0) / 1024

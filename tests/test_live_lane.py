@@ -11,7 +11,7 @@ from bench.case import Case, Filters
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.live import catalogue, lane
 from bench.lanes.live.catalogue import FAMILIES, MIB, format_memory, larger, parse_memory
-from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.machine import DURING, Machine, fits
 from bench.lanes.live.workload.operations import OPERATIONS
 from tests.conftest import ROOT
 
@@ -194,8 +194,20 @@ def test_too_much_memory_is_refused_with_what_would_fit(root: Path, monkeypatch:
     lane.prepare(
         [case.but(memory=fitting) for case in chosen if case.name.startswith(chosen[0].name[:9])], {}
     )
-    assert fits(Machine(root), parse_memory(fitting), 1) == ""
-    assert "would fit" not in fits(Machine(root.parent / "nowhere"), MIB, 1)
+    assert fits(Machine(root).available(), parse_memory(fitting), 1) == ""
+    assert "would fit" not in fits(Machine(root.parent / "nowhere").available(), MIB, 1)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("order", [0, 9])
+def test_what_fits_before_the_run_fits_during_it(order: int, copies: int) -> None:
+    """With the positive control's memory, though other programs have taken a little meanwhile."""
+    for size in (4 * MIB, 16 * MIB, 1 << 30, 10 << 30):
+        available = int(size * copies * 1.1) + 64 * MIB
+        assert fits(available, size, copies) == ""
+        assert fits(available - size // 100, larger(size, order), copies, DURING) == ""
+    refused = fits(10 << 30, 16 << 30, copies, DURING)
+    assert fits(10 << 30, parse_memory(refused.rpartition("memory=")[2].split()[0]), copies) == ""
 
 
 def test_memory_that_makes_no_sense_is_refused() -> None:

@@ -230,6 +230,23 @@ def test_a_share_that_is_counted_falls_with_every_split(monkeypatch: pytest.Monk
     assert serve._as_it_is(mapping)["order_share"] == 1.0
 
 
+def test_memory_that_was_kept_goes_before_other_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before pages are reserved, and before anything is mapped; that of the same token stays."""
+    steps: list[str] = []
+    kept: Any = {token: SimpleNamespace(free=lambda token=token: steps.append(token)) for token in "ab"}
+
+    def reserve(*_: object) -> None:
+        steps.append("reserved")
+        raise Unmeasurable("no pages")
+
+    monkeypatch.setattr(serve, "_kept", kept)
+    monkeypatch.setattr(serve, "reserved", reserve)
+    request = {"kind": "anon", "path": "default", "order": 0, "bytes": 4096, "ops": ["fork"], "keep": "b"}
+    assert serve.measure(request)["unmeasurable"] == {"fork": "no pages"}
+    serve.measure({**request, "kind": "hugetlb", "keep": None})
+    assert steps == ["a", "reserved", "b", "reserved"]
+
+
 def asked(*lines: str) -> list[dict[str, Any]]:
     """Answers of a workload started as the lane starts it."""
     command = [sys.executable, "-I", "-S", str(ROOT / "bench/lanes/live/workload")]

@@ -73,7 +73,7 @@ FAMILIES: tuple[Family, ...] = (
         Operation("fork", MAPPED, _DUP),
         Operation("unmap_after_fork", MAPPED, _REMOVE),
         Operation("exit", MAPPED, _REMOVE),
-    ), copies=2, shared=True),  # the next round's memory comes before the last one's goes
+    ), shared=True),
     Family("anon", "anon", (Operation("munmap", MAPPED, _REMOVE),)),
     Family("anon", "anon", (Operation("first_fork", DEFAULT + PMD, _DUP),)),
     Family("anon", "anon", (Operation("fault", DEFAULT + PMD, _NEW), Operation("dontneed", MAPPED, _REMOVE))),

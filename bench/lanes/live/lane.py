@@ -157,7 +157,7 @@ def prepare(chosen: list[Case], extra: dict[str, Path]) -> None:
     copies = {(op.name, family.kind): family.copies for family in FAMILIES for op in family.operations}
     for case in chosen:
         needed = copies[case.op, case.meaning("kind")]
-        if lacking := fits(machine(), parse_memory(case.get("memory")), needed):
+        if lacking := fits(machine().available(), parse_memory(case.get("memory")), needed):
             raise UsageError(f"{case.name}: {lacking}")
 
 

@@ -92,6 +92,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     select = bool(request.get("select", True))
     copies = 2 if "migrate" in ops else 1
     file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
+    _give_back(request.get("keep"))
     with (
         reserved(size * copies if kind.startswith("hugetlb") else 0, select),
         _memory(request.get("keep"), kind, order, size, file) as mapping,
@@ -116,11 +117,15 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
 _kept: dict[str, Mapping] = {}
 
 
-@contextlib.contextmanager
-def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
-    """Memory for one request, or that which was kept under this token; anything else kept is given back."""
+def _give_back(token: str | None) -> None:
+    """Free the memory that was kept under any other token: there is never room for both."""
     for other in [key for key in _kept if key != token]:
         _kept.pop(other).free()
+
+
+@contextlib.contextmanager
+def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
+    """Memory for one request, or that which is kept under this token."""
     if token is None:
         with mapped(kind, order, size, file) as mapping:
             yield mapping

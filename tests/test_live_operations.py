@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.lanes.live.workload import operations
-from bench.lanes.live.workload.system import Unmeasurable
+from bench.lanes.live.workload.system import PAGE, PMD, Unmeasurable
 from tests.conftest import ROOT
 
 START = 64 << 20
@@ -40,6 +40,29 @@ def test_migration_moves_a_page_of_each_folio(
     with expected:
         assert operations.migrate(mapping, "default").gross == 5
     assert asked == [START, START + (1 << 14), START + (2 << 14), START + (3 << 14)]
+
+
+def test_what_is_moved_stays_inside_the_room_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in a PMD that room begins; else it would replace memory of others. It never begins a PMD."""
+    mapping: Any = SimpleNamespace(start=0, size=4 * PMD)
+    begins, rooms, targets = range(START, START + PMD, PAGE), [], []
+
+    def reserve(_at: int, room: int, *_: object, **__: object) -> int:
+        rooms.append(room)
+        return begins[len(rooms) - 1]
+
+    def move(_call: object, *where: int) -> int:
+        targets.append(where[-1])
+        return 5
+
+    monkeypatch.setattr(operations.system, "mmap", reserve)
+    monkeypatch.setattr(operations.system, "munmap", lambda *_: None)
+    monkeypatch.setattr(operations, "stopwatch", move)
+    for _ in begins:
+        operations.mremap(mapping, "default")
+    for begin, room, target in zip(begins, rooms, targets, strict=True):
+        assert begin <= target and target + mapping.size <= begin + room
+        assert target % PMD
 
 
 def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

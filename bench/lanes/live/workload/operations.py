@@ -155,12 +155,16 @@ def mremap(mapping: Mapping, path: str) -> Timed:
     room = mapping.size + 2 * PMD
     flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE
     reserved = system.mmap(0, room, flags, prot=system.PROT_NONE)
-    there = ((reserved + PMD) & -PMD) - (PMD // 32)
     try:
-        how = (mapping.size, mapping.size, system.MREMAP_MAYMOVE_FIXED, there)
+        how = (mapping.size, mapping.size, system.MREMAP_MAYMOVE_FIXED, _beside_a_pmd(reserved))
         return Timed(stopwatch(_mremap, mapping.start, *how))
     finally:
         system.munmap(reserved, room)
+
+
+def _beside_a_pmd(reserved: int) -> int:
+    """Where a move's target begins: 64 KiB before a PMD boundary, and not before the reservation."""
+    return ((reserved + 2 * PMD) & -PMD) - PMD // 32
 
 
 def pageout(mapping: Mapping, path: str) -> Timed:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from time import sleep
 
 from . import system
+from .ksm import ksm
 from .memory import Mapping, every, mapped
 from .proof import pagemap, take
-from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents, write
+from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable
 from .timing import Operation, Timed, in_child, now, realtime, stopwatch
 from .userfault import protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
-KSM = "/sys/kernel/mm/ksm"
-# In this order, and back in the other: the thread starts last and stops first.
-KSM_SETTINGS = {"sleep_millisecs": "0", "pages_to_scan": "10000", "run": "1"}
-KSM_PATIENCE = 60_000_000_000  # nanoseconds
 FORKS = 5  # of the same memory; the median is the value
 LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
 
@@ -227,27 +223,6 @@ def fault_around(mapping: Mapping, path: str) -> Timed:
         bytes_of = every(view.start, view.size, view.folio if view.hugetlb else PAGE)
         first, again = _twice(bytes_of.tobytes)
         return Timed(first, again, take(view))
-
-
-def ksm(mapping: Mapping, path: str) -> Timed:
-    """Pages merged by ksmd: folio_try_share_anon_rmap_pte, folio_add_anon_rmap_pte, folio_remove_rmap_pte.
-
-    At the pace of that thread, which is set to rest as little as it can.
-    """
-    before = {name: contents(f"{KSM}/{name}").strip() for name in KSM_SETTINGS}
-    system.madvise(mapping.start, mapping.size, system.MADV_MERGEABLE)
-    try:
-        for name, value in KSM_SETTINGS.items():
-            write(f"{KSM}/{name}", value)
-        began = now()
-        while (merged := int(contents(f"{KSM}/pages_sharing"))) < LEAST_GONE * mapping.pages:
-            if now() - began > KSM_PATIENCE:
-                raise Unmeasurable(f"ksmd has merged {merged} of {mapping.pages} pages after a minute")
-            sleep(0.001)
-        return Timed(now() - began)
-    finally:
-        for name in reversed(KSM_SETTINGS):
-            write(f"{KSM}/{name}", before[name])
 
 
 # Which of them are timed on memory without pages as well; the others know that time themselves.

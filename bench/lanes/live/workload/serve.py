@@ -36,6 +36,7 @@ from .timing import Timed, bare, set_realtime
 
 PROBED = 4  # the order of the folio that a directory is tried with
 ATTEMPTS = 3  # at getting folios of the order asked for
+LEAVES_WHOLE = ("fork", "unmap_after_fork", "exit")  # so that splits are no part of the operation
 Request = dict[str, Any]
 
 
@@ -190,8 +191,20 @@ def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str,
 def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
     """Time one operation; its proof is that of the memory, and the one it took itself."""
     timed: Timed = OPERATIONS[op](mapping, path)
-    known = _without_doubt({**found, **timed.proof}, path)
+    known = {**found, **timed.proof}
+    if op in LEAVES_WHOLE:
+        known |= _without_splits(mapping, found)
+    known = _without_doubt(known, path)
     return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
+
+
+def _without_splits(mapping: Mapping, found: proof.Proof) -> proof.Proof:
+    """The system's counters after an operation; a doubt if folios of the order were split since the proof."""
+    grown = _moved(mapping)
+    grown.pop("allocated_share", None)
+    if splits := grown.get("splits", 0) - found.get("splits", 0):
+        raise Unmeasurable(f"{splits:.0f} folios of this order were split on this machine meanwhile")
+    return grown
 
 
 def answers(lines: Iterator[str]) -> Iterator[Request]:

@@ -23,6 +23,7 @@ class Operation:
     paths: tuple[str, ...]
     calls: tuple[str, ...]
     orders: tuple[int, ...] = ()  # only these; empty for all
+    least: int = 0  # bytes of memory, of which it takes long enough to be told from the same without pages
 
     def has(self, path: str, order: int) -> bool:
         """Is there such a case? A first fault of order 9 maps by PMD, smaller folios have no PMD."""
@@ -31,6 +32,11 @@ class Operation:
         if path == "pmd":
             return order == PMD_ORDER
         return not (self.name == "fault" and order == PMD_ORDER and path == "default")
+
+    def too_short(self, size: int) -> str:
+        """Why it is not measured on so little memory; empty if it is."""
+        least = format_memory(self.least) if size < self.least else ""
+        return least and f"with less than {least} hardly longer than without pages; add memory={least}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("file", "file_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("hugetlb", "hugetlb", (
         Operation("fault", FOLIO, ("hugetlb_add_new_anon_rmap",), (PMD_ORDER,)),
-        Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,)),
+        Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,), least=1 << 30),
         Operation("munmap", FOLIO, ("hugetlb_remove_rmap",), (PMD_ORDER,)),
     )),
     Family("hugetlb", "hugetlb_shared", (

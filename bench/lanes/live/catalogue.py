@@ -36,7 +36,7 @@ class Operation:
     def too_short(self, size: int) -> str:
         """Why it is not measured on so little memory; empty if it is."""
         least = format_memory(self.least) if size < self.least else ""
-        return least and f"with less than {least} hardly longer than without pages; add memory={least}"
+        return least and f"with less than {least} it takes hardly longer than with none; add memory={least}"
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bench.lanes.live.catalogue import MIB, PMD_ORDER, Family, Operation
-from bench.measure.facts import find, read
+from bench.measure.facts import available_memory, find, read
 
 ROOT = Path("/")
 THP = "sys/kernel/mm/transparent_hugepage"
@@ -142,24 +141,8 @@ class Machine:
     # Memory
 
     def available(self) -> int:
-        """Bytes that can be used without reclaim: of the machine, and of the control groups above."""
-        kib = find(r"^MemAvailable:\s*(\d+) kB", read(self.root, "proc/meminfo"))
-        return min([int(kib or 0) * 1024, *self._left_in_groups()])
-
-    def _left_in_groups(self) -> Iterator[int]:
-        """What the memory limits of this process's control groups leave (cgroups(7))."""
-        for line in read(self.root, "proc/self/cgroup").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "memory" not in controllers.split(","):
-                continue
-            base = "sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup"
-            names = ("limit_in_bytes", "usage_in_bytes") if controllers else ("max", "current")
-            for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
-                limit, used = (read(self.root, f"{base}{folder}/memory.{name}") for name in names)
-                if limit.isdigit() and used.isdigit():
-                    stat = read(self.root, f"{base}{folder}/memory.stat")
-                    cache = find(r"^inactive_file (\d+)$", stat)
-                    yield max(0, int(limit) - int(used) + int(cache or 0))
+        """Bytes that can be used without reclaim; 0 where that is not known."""
+        return available_memory(self.root) or 0
 
     def default_memory(self) -> int:
         """1 GiB, or a power of two of at most a quarter of what is available."""

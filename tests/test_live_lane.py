@@ -16,8 +16,6 @@ from bench.lanes.live.workload.operations import OPERATIONS
 from tests.conftest import ROOT
 from tests.live import machine_files, tree, use
 
-# Calls that the running kernel makes for nobody: a PMD of file memory is never copied.
-NEVER_CALLED = {"folio_dup_file_rmap_pmd"}
 NO_BITS = "userfaultfd: Operation not permitted"
 
 
@@ -139,6 +137,7 @@ def test_operations_depend_on_the_machine(
         ("kind=file", "munmap, fault_around, fork (file): no directory was tried"),
         ("munmap kind=anon,file order=4", "munmap (file): no directory was tried"),
         ("fault kind=hugetlb", "fault (hugetlb): this kernel has no 2 MiB hugetlb pages"),
+        ("uffd_continue", "uffd_continue (shmem): too old"),
         ("split_pmd", f"split_pmd (anon): {NO_BITS}"),
         ("fork exit path=ptes", f"fork (anon): {NO_BITS}"),
     ],
@@ -147,7 +146,7 @@ def test_what_this_machine_lacks_is_not_unknown(
     root: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
 ) -> None:
     """The reason is the one that `list` has; the exit code is that of what cannot be had here."""
-    use(monkeypatch, Machine(root, NO_BITS, NO_BITS, NO_BITS))
+    use(monkeypatch, Machine(root, NO_BITS, NO_BITS, NO_BITS, no_continue="too old"))
     with pytest.raises(LaneUnavailable) as caught:
         lane.cases({}, Filters.parse(words.split()))
     assert str(caught.value).startswith(said) and caught.value.exit_code == 4
@@ -235,7 +234,9 @@ def test_the_operations_cover_the_interface() -> None:
     hugetlb = "add_new_anon", "add_anon", "try_dup_anon", "try_share_anon", "add_file"
     expected |= {"hugetlb_remove_rmap", *(f"hugetlb_{stem}_rmap" for stem in hugetlb)}
     assert expected - made == set()
-    assert not NEVER_CALLED & made
+    assert not set(catalogue.NEVER_CALLED) & made
+    only = {"folio_add_file_rmap_pte"}  # faults map by folio_add_file_rmap_ptes, of one page too
+    assert [op.name for _, _, op in catalogue.families() if only & set(op.calls)] == ["uffd_continue"]
 
 
 def test_list_names_the_calls_of_each_operation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +244,7 @@ def test_list_names_the_calls_of_each_operation(root: Path, monkeypatch: pytest.
     use(monkeypatch, Machine(root))
     notes = lane.notes(lane.cases({}))
     assert "split_pmd (anon): folio_add_anon_rmap_ptes, folio_remove_rmap_pmd" in notes
+    assert "no operation: folio_dup_file_rmap_pmd, which no kernel calls" in notes
     assert "mprotect (anon): no rmap call" in notes and "mremap (anon): no rmap call" in notes
     assert any(note.startswith("skipped: ") for note in notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import operations
+from bench.lanes.live.workload import operations, userfault
+from bench.lanes.live.workload.memory import mapped
 from bench.lanes.live.workload.system import PAGE, PMD, Unmeasurable
 from tests.conftest import ROOT
 
@@ -63,6 +65,20 @@ def test_what_is_moved_stays_inside_the_room_made_for_it(monkeypatch: pytest.Mon
     for begin, room, target in zip(begins, rooms, targets, strict=True):
         assert begin <= target and target + mapping.size <= begin + room
         assert target % PMD
+
+
+@pytest.mark.skipif(bool(userfault.missing_continue()), reason="needs UFFDIO_CONTINUE of shmem (5.14)")
+def test_cached_pages_are_mapped_without_faults() -> None:
+    """All of them, by one call, as its own proof says; a file that lacks pages has no time but a reason."""
+    with mapped("shmem", 0, 64 * PAGE) as mapping:
+        with pytest.raises(Unmeasurable, match="timed call: Bad address"):
+            operations.uffd_continue(mapping, "default")
+        mapping.populate(by_pmd=False)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        timed = operations.uffd_continue(mapping, "default")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 64
+    assert timed.gross > 0 and (timed.proof["present"], timed.proof["vmas"]) == (1, 1)
+    assert (timed.proof["wp_even"], timed.proof["wp_odd"]) == (0, 0)
 
 
 def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,8 @@ def _calls(stem: str, *paths: str) -> tuple[str, ...]:
     return tuple(f"folio_{stem}_rmap_{path}" for path in paths)
 
 
+# Of the interface, what no version of the kernel calls: fork copies no PMD of file memory.
+NEVER_CALLED = ("folio_dup_file_rmap_pmd",)
 _DUP, _REMOVE = _calls("try_dup_anon", *PTE, *PMD), _calls("remove", *PTE, *PMD)
 _SHARE_PTE, _REMOVE_PTE = _calls("try_share_anon", "pte"), _calls("remove", "pte")
 _MIGRATED = _calls("try_share_anon", "pte", "pmd") + _REMOVE_PTE + _calls("remove", "pmd")
@@ -102,7 +104,8 @@ FAMILIES: tuple[Family, ...] = (
     )),
     Family("shmem", "shmem", (
         Operation("munmap", MAPPED, _REMOVE),
-        Operation("fault_around", DEFAULT + PMD, _calls("add_file", *PTE, *PMD)),
+        Operation("fault_around", DEFAULT + PMD, _calls("add_file", "ptes", "pmd")),
+        Operation("uffd_continue", DEFAULT, _calls("add_file", "pte")),
     )),
     Family("shmem", "shmem_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("file", "file", (

@@ -12,7 +12,15 @@ from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.kernel_arms import control_arms
 from bench.lanes.live import settings
-from bench.lanes.live.catalogue import FAMILIES, PTE, Family, Operation, format_memory, parse_memory
+from bench.lanes.live.catalogue import (
+    FAMILIES,
+    NEVER_CALLED,
+    PTE,
+    Family,
+    Operation,
+    format_memory,
+    parse_memory,
+)
 from bench.lanes.live.machine import FILES, Machine, directories, fits
 from bench.lanes.live.process import hello
 from bench.measure.plan import Arm, Block, Pace, Plan
@@ -41,6 +49,7 @@ def machine() -> Machine:
         write_protection=said["no_write_protection"],
         shmem_write_protection=said["no_write_protection_shmem"],
         file_write_protection=said["no_write_protection_file"],
+        no_continue=said["no_continue"],
         directory=usable[0] if usable else "",
         no_files="" if usable else _no_files(reasons),
     )
@@ -136,6 +145,7 @@ def notes(chosen: list[Case]) -> list[str]:
             if (operation.name, family.kind) in ops:
                 calls = ", ".join(operation.calls) or "no rmap call"
                 lines.append(f"{operation.name} ({family.kind}): {calls}")
+    lines += [f"no operation: {call}, which no kernel calls" for call in NEVER_CALLED]
     most = max((parse_memory(case.get("memory")) for case in chosen), default=0)
     return lines + [f"skipped: {reason}" for reason in skipped(most)]
 

@@ -34,6 +34,7 @@ class Machine:
     write_protection: str = ""
     shmem_write_protection: str = ""
     file_write_protection: str = ""
+    no_continue: str = ""  # why UFFDIO_CONTINUE does not map; empty if it does
     directory: str = ""  # of files with large folios
     no_files: str = "no directory was tried"  # empty if there is one
 
@@ -85,7 +86,8 @@ class Machine:
         if family.kind == "hugetlb" and (lacking := self._lacks_hugetlb()):
             return lacking
         check = {"migrate": self._lacks_nodes, "pageout": self._lacks_swap, "ksm": self._lacks_ksm,
-                 "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection}  # fmt: skip
+                 "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection,
+                 "uffd_continue": lambda: self.no_continue}  # fmt: skip
         return check.get(operation.name, lambda: "")()
 
     def may_reserve(self) -> bool:

@@ -16,7 +16,7 @@ from .memory import Mapping, every, mapped
 from .proof import pagemap, take
 from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable
 from .timing import Operation, Timed, in_child, now, realtime, stopwatch
-from .userfault import protect_firsts, register
+from .userfault import continuing, protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
@@ -225,6 +225,19 @@ def fault_around(mapping: Mapping, path: str) -> Timed:
         return Timed(first, again, take(view))
 
 
+def uffd_continue(mapping: Mapping, path: str) -> Timed:
+    """A cached file mapped page by page, by one ioctl(UFFDIO_CONTINUE): folio_add_file_rmap_pte."""
+    with mapped(mapping.kind, mapping.order, mapping.size, os.dup(mapping.file)) as view:
+        view.advise_huge(False)
+        call = continuing(view)
+        took = stopwatch(call)
+        with realtime():
+            before = now()
+            call()  # finds a page mapped, and ends
+            empty = now() - before
+        return Timed(took, empty, take(view))
+
+
 # Which of them are timed on memory without pages as well; the others know that time themselves.
 WITH_BARE: dict[str, Operation] = {
     "first_fork": first_fork,
@@ -247,5 +260,6 @@ OPERATIONS: dict[str, Operation] = {
     "reuse_byte": reuse_byte,
     "split_pmd": split_pmd,
     "fault_around": fault_around,
+    "uffd_continue": uffd_continue,
     "ksm": ksm,
 }

@@ -51,6 +51,7 @@ def hello(directories: list[str]) -> Request:
         "no_write_protection": userfault.missing("anon"),
         "no_write_protection_shmem": userfault.missing("shmem"),
         "no_write_protection_file": userfault.missing("file"),
+        "no_continue": userfault.missing_continue(),
         "realtime": int(realtime),
         "no_files": {directory: _no_files(directory) for directory in directories},
     }

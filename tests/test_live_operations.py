@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bench.lanes.live import catalogue
 from bench.lanes.live.workload import operations, userfault
 from bench.lanes.live.workload.memory import mapped
 from bench.lanes.live.workload.system import PAGE, PMD, Unmeasurable
@@ -79,6 +82,25 @@ def test_cached_pages_are_mapped_without_faults() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 64
     assert timed.gross > 0 and (timed.proof["present"], timed.proof["vmas"]) == (1, 1)
     assert (timed.proof["wp_even"], timed.proof["wp_odd"]) == (0, 0)
+
+
+def named(text: str) -> set[str]:
+    """The calls that a docstring names, as patterns: `_ptes` after one of them ends like it, else."""
+    found: list[str] = []
+    for word in re.findall(r"\b(?:folio|hugetlb)_\w*rmap\w*\*?|(?<!\w)_(?:ptes|pte|pmd)\b", text):
+        found.append(found[-1].rpartition("_")[0] + word if word.startswith("_") else word)
+    return set(found)
+
+
+@pytest.mark.parametrize("name", sorted(operations.OPERATIONS))
+def test_each_operation_says_the_calls_that_the_catalogue_has(name: str) -> None:
+    """Of all kinds of memory together: none is missing, none is too many; those that make none say so."""
+    text = operations.OPERATIONS[name].__doc__ or ""
+    calls = {call for _, _, op in catalogue.families() if op.name == name for call in op.calls}
+    patterns = named(text)
+    assert {call for call in calls if not any(fnmatch(call, pattern) for pattern in patterns)} == set()
+    assert {pattern for pattern in patterns if not any(fnmatch(call, pattern) for call in calls)} == set()
+    assert ("no rmap call" in text) == (not calls)
 
 
 def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import serve
+from bench.lanes.live.workload import memory, proof, serve, userfault
 from bench.lanes.live.workload.system import Unmeasurable
 
 GOOD = {"order_share": 1.0, "present": 1.0, "vmas": 1, "wp_even": 0.0, "wp_odd": 0.0}
@@ -56,6 +60,67 @@ def test_counters_that_are_missing_are_no_doubt(monkeypatch: pytest.MonkeyPatch)
         mapping.counted = counted
         monkeypatch.setattr(serve.proof, "statistics", lambda *_, counted=counted: counted)
         assert serve._one(mapping, "default", "fork", dict(GOOD))["proof"] == GOOD
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[], set[str]]]:
+    """The files that were opened since and are open; at the end there must be none."""
+
+    def links() -> set[str]:
+        found = set()
+        for number in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # that of the directory itself
+                found.add(f"{number.name} {number.readlink()}")
+        return found
+
+    before = links()
+    yield lambda: links() - before
+    assert links() - before == set()
+
+
+@pytest.mark.skipif(bool(userfault.missing("anon")), reason="needs userfaultfd")
+def test_a_userfaultfd_that_is_of_no_use_is_closed(opened: Callable[[], set[str]]) -> None:
+    """As of memory that is not there."""
+    mapping: Any = SimpleNamespace(kind="anon", start=0, size=4096)
+    with pytest.raises(Unmeasurable, match="UFFDIO_REGISTER"):
+        userfault.register(mapping)
+    assert not opened()
+
+
+@pytest.mark.parametrize("kind", ["shmem", "shmem_private"])
+def test_a_file_that_is_too_large_to_be_mapped_is_closed(kind: str, opened: Callable[[], set[str]]) -> None:
+    """More than there are addresses."""
+    with pytest.raises((OSError, Unmeasurable)):
+        memory.Mapping(kind, 0, 1 << 50)
+    assert not opened()
+
+
+def test_a_file_whose_memory_cannot_be_had_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[[], set[str]]
+) -> None:
+    """That of a request, however it fails; a mapping that was never there is not unmapped."""
+
+    def unnamed(directory: str, size: int) -> int:
+        return os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+
+    def refuse(*_: object, **__: object) -> int:
+        assert opened()
+        raise Unmeasurable("no room")
+
+    monkeypatch.setattr(serve.files, "unnamed", unnamed)
+    monkeypatch.setattr(memory, "mmap", refuse)
+    monkeypatch.setattr(memory, "munmap", lambda *_: pytest.fail("it was unmapped"))
+    request = {"kind": "file", "path": "default", "order": 0, "bytes": 4096, "ops": ["munmap"]}
+    assert serve.measure({**request, "directory": ""})["unmeasurable"] == {"munmap": "no room"}
+
+
+def test_memory_is_given_back_once() -> None:
+    """What another mapping may have got since is left alone."""
+    mapping = memory.Mapping("anon", 0, 4096)
+    mapping.free()
+    with memory.mapped("anon", 0, 4096) as other:
+        mapping.free()
+        assert proof.vmas(other) == 1
 
 
 def test_memory_that_was_kept_goes_before_other_comes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,10 @@ LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for
 
 
 def fork(mapping: Mapping, path: str) -> Timed:
-    """fork(2), not the first of this memory: folio_try_dup_anon_rmap_*, of files folio_dup_file_rmap_*."""
+    """fork(2), not the first of this memory: folio_try_dup_anon_rmap_*.
+
+    Of files it is folio_dup_file_rmap_pte and _ptes, of hugetlb pages hugetlb_try_dup_anon_rmap.
+    """
     _fork()  # the first one after arming is dearer: it write-protects PTEs, and meets them cold
     return Timed(sorted(_fork() for _ in range(FORKS))[FORKS // 2])
 
@@ -62,7 +65,7 @@ def leave(mapping: Mapping, path: str) -> Timed:
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:
-    """munmap(2): folio_remove_rmap_*, the last mapping; the folios are freed."""
+    """munmap(2): folio_remove_rmap_*, of hugetlb hugetlb_remove_rmap; the last mapping, folios are freed."""
     return Timed(stopwatch(_munmap, mapping.start, mapping.size))
 
 
@@ -72,7 +75,7 @@ def dontneed(mapping: Mapping, path: str) -> Timed:
 
 
 def pte_dontneed(mapping: Mapping, path: str) -> Timed:
-    """madvise(MADV_DONTNEED) page by page: folio_remove_rmap_ptes of one page, partly mapped folios."""
+    """madvise(MADV_DONTNEED) page by page: folio_remove_rmap_pte, or _ptes of one page of several."""
     call, pages = _madvise, range(mapping.start, mapping.start + mapping.size, PAGE)
     with realtime():
         before = now()
@@ -171,7 +174,7 @@ def pageout(mapping: Mapping, path: str) -> Timed:
 
 
 def lazyfree(mapping: Mapping, path: str) -> Timed:
-    """madvise(MADV_PAGEOUT) of memory that MADV_FREE gave up: folio_remove_rmap_ptes, the last mapping."""
+    """madvise(MADV_PAGEOUT) of what MADV_FREE gave up: folio_remove_rmap_pte or _ptes, the last mapping."""
     if mapping.filled:
         system.madvise(mapping.start, mapping.size, system.MADV_FREE)
     took = stopwatch(_madvise, mapping.start, mapping.size, system.MADV_PAGEOUT)

@@ -93,11 +93,10 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
     select = bool(request.get("select", True))
     copies = 2 if "migrate" in ops else 1
-    file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
     _give_back(request.get("keep"))
     with (
         reserved(size * copies if kind.startswith("hugetlb") else 0, select),
-        _memory(request.get("keep"), kind, order, size, file) as mapping,
+        _memory(request, kind, order, size) as mapping,
     ):
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
@@ -126,9 +125,11 @@ def _give_back(token: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
-    """Memory for one request, or that which is kept under this token."""
+def _memory(request: Request, kind: str, order: int, size: int) -> Iterator[Mapping]:
+    """Memory for one request, or that which is kept under its token."""
+    token = request.get("keep")
     if token is None:
+        file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
         with mapped(kind, order, size, file) as mapping:
             yield mapping
     else:

@@ -84,6 +84,15 @@ def test_memory_that_makes_no_sense_is_refused() -> None:
     assert [parse_memory(text) for text in ("4MiB", "1GiB", "4096KiB")] == [4 * MIB, 1024 * MIB, 4 * MIB]
 
 
+def test_a_tebibyte_is_refused_with_what_it_needs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any other amount that is too much; it is one of 1024 GiB."""
+    use(monkeypatch, Machine(root))
+    chosen = lane.cases({}, Filters.parse(["munmap", "order=0", "memory=1TiB"]))
+    with pytest.raises(UsageError, match=r"memory=1TiB: needs 1153497 MiB, 8192 MiB are available; memory="):
+        lane.prepare(chosen, {})
+    assert [format_memory(parse_memory(text)) for text in ("1024GiB", "3TiB")] == ["1TiB", "3TiB"]
+
+
 def test_the_positive_control_is_a_thirty_second_larger() -> None:
     """In whole folios."""
     assert larger(1 << 30, 0) - (1 << 30) == 32 * MIB

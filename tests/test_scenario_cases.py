@@ -61,9 +61,10 @@ def test_sizes_that_mean_nothing_are_refused(word: str) -> None:
         lane.cases({}, Filters.parse(["fork", word]))
 
 
-def test_more_memory_than_there_is_is_refused_with_the_size_needed(cli: Cli) -> None:
+@pytest.mark.parametrize("memory", ["1048576GiB", "1024TiB"])
+def test_more_memory_than_there_is_is_refused_with_the_size_needed(cli: Cli, memory: str) -> None:
     """Exit code 2 before anything is compiled."""
-    outcome = cli("run", "fork", "order=0", "variant=v6.12", "memory=1048576GiB", "-o", "out.json")
+    outcome = cli("run", "fork", "order=0", "variant=v6.12", f"memory={memory}", "-o", "out.json")
     assert outcome.code == 2
     assert "needs" in outcome.err and "MiB are available" in outcome.err
 

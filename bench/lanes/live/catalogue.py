@@ -12,7 +12,7 @@ PTE, DEFAULT, PMD, FOLIO = ("pte", "ptes"), ("default",), ("pmd",), ("folio",)
 MAPPED = (*PTE, *DEFAULT, *PMD)
 PMD_ORDER = 9
 MIB = 1 << 20
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
+UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def families() -> list[tuple[str, Family, Operation]]:
 
 def parse_memory(text: str) -> int:
     """Bytes of an amount such as 1GiB or 256MiB; UsageError for anything else, or no multiple of 4 MiB."""
-    found = re.fullmatch(r"([1-9]\d{0,6})(KiB|MiB|GiB)", text)
+    found = re.fullmatch(r"([1-9]\d{0,6})(KiB|MiB|GiB|TiB)", text)
     size = int(found[1]) * UNITS[found[2]] if found else 0
     if size == 0 or size % (4 * MIB):
         raise UsageError(f"memory={text}: give a multiple of 4 MiB, such as memory=256MiB or memory=1GiB")
@@ -146,7 +146,7 @@ def parse_memory(text: str) -> int:
 
 def format_memory(size: int) -> str:
     """The shortest name of an amount."""
-    unit = next(unit for unit in ("GiB", "MiB", "KiB") if size % UNITS[unit] == 0)
+    unit = next(unit for unit in reversed(UNITS) if size % UNITS[unit] == 0)
     return f"{size // UNITS[unit]}{unit}"
 
 

@@ -15,7 +15,7 @@ BASE_PAGE, DESCRIPTOR = 4096, 64
 MIB = 1 << 20
 LEAST_MEMORY = 4 * MIB
 MOST_THREADS = 16
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
+UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30, "TiB": 1 << 40}
 SPARED = 256 * MIB  # what a measuring process needs beside its arena
 
 

@@ -79,6 +79,7 @@ def machine_files(root: Path) -> Path:
         "proc/swaps": "Filename Type Size Used Priority\n",
         "proc/self/cgroup": "0::/a/b\n",
         "sys/devices/system/node/node0/cpulist": "0-1\n",
+        "sys/devices/system/node/has_memory": "0\n",
     }
     return tree(root, files)
 

@@ -111,7 +111,8 @@ def test_where_nothing_can_be_measured_the_exit_code_is_4(
     [
         ({}, "lazyfree", "pageout"),
         ({"proc/swaps": "Filename\n/swap file 1 0 -2\n"}, "pageout", "lazyfree"),
-        ({"sys/devices/system/node/node1/cpulist": "2\n"}, "migrate", ""),
+        ({"sys/devices/system/node/node1/cpulist": "2\n"}, "", "migrate"),  # of CPUs only
+        ({"sys/devices/system/node/has_memory": "0-1\n"}, "migrate", ""),
         ({}, "", "migrate"),
         ({f"sys/kernel/mm/ksm/{n}": "0" for n in ("run", "pages_to_scan", "sleep_millisecs")}, "ksm", ""),
         ({}, "", "ksm"),

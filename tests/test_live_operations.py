@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +47,31 @@ def test_migration_moves_a_page_of_each_folio(
     with expected:
         assert operations.migrate(mapping, "default").gross == 5
     assert asked == [START, START + (1 << 14), START + (2 << 14), START + (3 << 14)]
+
+
+@pytest.mark.parametrize(
+    ("with_memory", "here", "found"),
+    [
+        ("0-1", 0, 1),
+        ("0,3", 0, 3),
+        ("0-3,8", 2, 0),
+        ("0", 0, "this machine has one memory node"),
+        ("0", 1, "runs on a node without memory"),
+    ],
+)
+def test_migration_goes_to_another_node_with_memory(
+    tmp_path: Path, with_memory: str, here: int, found: int | str
+) -> None:
+    """Nodes of CPUs only have none to give, and what lies elsewhere already would not be moved."""
+    for node in range(10):
+        (tmp_path / f"node{node}").mkdir()
+    (tmp_path / "has_memory").write_text(f"{with_memory}\n")
+    (tmp_path / f"node{here}/cpu{min(os.sched_getaffinity(0))}").touch()
+    if isinstance(found, int):
+        assert operations._other_node(str(tmp_path)) == found
+    else:
+        with pytest.raises(Unmeasurable, match=found):
+            operations._other_node(str(tmp_path))
 
 
 def test_what_is_moved_stays_inside_the_room_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

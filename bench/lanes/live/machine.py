@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.lanes.live.catalogue import MIB, PMD_ORDER, Family, Operation
+from bench.measure.affinity import parse_cpu_list
 from bench.measure.facts import available_memory, find, read
 
 ROOT = Path("/")
@@ -103,7 +104,7 @@ class Machine:
         return f"root must reserve hugetlb pages: sudo sh -c 'echo 512 > /{HUGETLB}/nr_hugepages'"
 
     def _lacks_nodes(self) -> str:
-        nodes = list((self.root / "sys/devices/system/node").glob("node[0-9]*"))
+        nodes = parse_cpu_list(read(self.root, "sys/devices/system/node/has_memory"))
         return "" if len(nodes) > 1 else "this machine has one memory node"
 
     def _swaps(self) -> bool:

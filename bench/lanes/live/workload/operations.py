@@ -14,7 +14,7 @@ from . import system
 from .ksm import ksm
 from .memory import Mapping, every, mapped
 from .proof import pagemap, take
-from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable
+from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents
 from .timing import Operation, Timed, in_child, now, realtime, stopwatch
 from .userfault import continuing, protect_firsts, register
 
@@ -210,12 +210,20 @@ def migrate(mapping: Mapping, path: str) -> Timed:
 
 def _other_node(nodes: str = "/sys/devices/system/node") -> int:
     """A node with memory that this process does not run on."""
-    here = [entry for entry in os.listdir(f"{nodes}") if entry.removeprefix("node").isdigit()]  # noqa: PTH208
     cpu = f"cpu{min(os.sched_getaffinity(0))}"
-    others = [int(name[4:]) for name in here if not os.access(f"{nodes}/{name}/{cpu}", os.F_OK)]
+    with_memory = _numbers(contents(f"{nodes}/has_memory"))
+    others = [node for node in with_memory if not os.access(f"{nodes}/node{node}/{cpu}", os.F_OK)]
     if not others:
         raise Unmeasurable("this machine has one memory node")
+    if others == with_memory:
+        raise Unmeasurable("this process runs on a node without memory: its memory is already on another")
     return min(others)
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of a list such as `0-1,3`."""
+    spans = [part.partition("-") for part in text.strip().split(",") if part]
+    return [number for first, _, last in spans for number in range(int(first), int(last or first) + 1)]
 
 
 def fault_around(mapping: Mapping, path: str) -> Timed:

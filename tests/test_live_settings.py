@@ -160,6 +160,20 @@ def test_a_second_run_is_refused_wherever_its_own_settings_are_kept(
         pass
 
 
+def test_a_lock_that_is_forbidden_is_one_sentence(
+    tmp_path: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a sandbox has no sockets."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("bench.lanes.live.lock.fcntl.flock", refuse)
+    said = r"lock: the lock that keeps live runs apart cannot be taken \(Permission denied\); run where"
+    with pytest.raises(LaneUnavailable, match=said), settings.kept(files, tmp_path / "state"):
+        pytest.fail("it was not locked")
+
+
 # A run of a user without rights that changes nothing; it says that it runs, or why it must not.
 RUNS = """
 import sys, tempfile

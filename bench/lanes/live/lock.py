@@ -78,7 +78,10 @@ def _acquire(take: Callable[[], object], holder: Callable[[], str], where: str) 
             return
         except OSError as error:
             if error.errno not in TAKEN:
-                raise
+                raise LaneUnavailable(
+                    f"{where}: the lock that keeps live runs apart cannot be taken ({error.strerror}); "
+                    "run where that is permitted"
+                ) from None
             process = holder() or process
             if _alive(process) or time.monotonic() > deadline:
                 raise LaneUnavailable(

@@ -195,7 +195,7 @@ def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
     timed: Timed = OPERATIONS[op](mapping, path)
     known = {**found, **timed.proof}
     if op in LEAVES_WHOLE:
-        known |= _without_splits(mapping, found)
+        known = {**known, **_without_splits(mapping, found)}
     known = _without_doubt(known, path)
     return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -117,6 +117,15 @@ class Filters:
     def values(self, key: str) -> tuple[str, ...]:
         """The values asked for of `key`, empty if it is not filtered on."""
         return dict(self.keys).get(key, ())
+
+    def each(self, keys: Iterable[str]) -> Iterator[Filters]:
+        """These filters on operations and some keys, once for every word, which stands alone in its place."""
+        kept = {key: values for key, values in self.keys if key in keys}
+        for op in self.ops:
+            yield Filters((op,), tuple(kept.items()))
+        for key, values in kept.items():
+            for value in values:
+                yield Filters(self.ops, tuple({**kept, key: (value,)}.items()))
 
     def match(self, case: Case) -> bool:
         """Is the case among those selected?"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 AMOUNT = re.compile(rf"([1-9]\d{{0,6}})({'|'.join(UNITS)})")
 
 

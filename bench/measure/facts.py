@@ -101,6 +101,27 @@ def _bytes_of_memory(root: Path) -> int | None:
     return int(kib) * 1024 if kib else None
 
 
+def available_memory(root: Path) -> int | None:
+    """Bytes that can be used without reclaim: of the machine, and of this process's control groups."""
+    kib = find(r"^MemAvailable:\s*(\d+) kB", read(root, "proc/meminfo"))
+    return min([int(kib) * 1024, *_left_in_groups(root)]) if kib else None
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """What the memory limits of this process's control groups leave (cgroups(7))."""
+    for line in read(root, "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = "sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup"
+        names = ("limit_in_bytes", "usage_in_bytes") if controllers else ("max", "current")
+        for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
+            limit, used = (read(root, f"{base}{folder}/memory.{name}") for name in names)
+            if limit.isdigit() and used.isdigit():
+                cache = find(r"^inactive_file (\d+)$", read(root, f"{base}{folder}/memory.stat"))
+                yield max(0, int(limit) - int(used) + int(cache or 0))
+
+
 def _load(root: Path) -> float:
     return float(read(root, "proc/loadavg").partition(" ")[0])
 

@@ -25,7 +25,7 @@ CHUNK = 64 << 20  # bytes filled at a time: a caller that counts on signs of lif
 
 
 class Mapping:
-    """`size` bytes of `kind` at a PMD boundary.
+    """`size` bytes of `kind` at a PMD boundary; if that cannot be, nothing is left of it, the file is closed.
 
     Kinds: anon; shmem (a shared memfd); file (of a file system, shared); hugetlb; hugetlb_shared (a memfd of
     them); shmem_private and file_private (mapped privately, with an anon_vma). A file system's file comes
@@ -43,10 +43,14 @@ class Mapping:
         self.counted: dict[str, int] = {}  # the system's counters from just before that
         self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
         self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
-        if file < 0 and kind in MEMFD:
-            self.file = os.memfd_create("rmapbench", MEMFD[kind])
-            os.ftruncate(self.file, size)
-        self.start = self._map()
+        try:
+            if file < 0 and kind in MEMFD:
+                self.file = os.memfd_create("rmapbench", MEMFD[kind])
+                os.ftruncate(self.file, size)
+            self.start = self._map()
+        except (OSError, Unmeasurable):
+            self.free()
+            raise
 
     def _map(self) -> int:
         flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS
@@ -160,7 +164,9 @@ class Mapping:
 
     def free(self) -> None:
         """Give everything back; also after parts of it were unmapped or moved."""
-        munmap(self._reserved, self._reservation)
+        if self._reserved:
+            munmap(self._reserved, self._reservation)
+        self._reserved = 0
         self.drop_userfault()
         if self.file >= 0:
             os.close(self.file)

@@ -73,7 +73,8 @@ def tables_of(ruling: Ruling | CountRuling, every: bool, more: str = "--all") ->
     judged = _by_topic(ruling.judged)
     shown = _by_topic(item for item in ruling.shown if every or item.pair.case.order == 0)
     found = [_table(topic, items, every, more) for topic, items in judged.items()]
-    return found + [_table(topic, items, every, more, "shown, not judged; ") for topic, items in shown.items()]
+    seen = "shown, not judged; "
+    return found + [_table(topic, items, every, more, seen) for topic, items in shown.items()]
 
 
 def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:

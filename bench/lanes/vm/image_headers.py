@@ -46,8 +46,9 @@ def identify(path: Path) -> tuple[str, str]:
 def _none(path: Path, why: str) -> UsageError:
     """What there is instead of a kernel, and what is one."""
     return UsageError(
-        f"--kernel {path}: not a kernel image that QEMU boots, {why}; "
-        "give a bzImage (arch/x86/boot/bzImage), an unpacked x86 vmlinux with CONFIG_PVH, or an arm64 Image (arch/arm64/boot/Image)"
+        f"--kernel {path}: not a kernel image that QEMU boots, {why}; give a bzImage "
+        "(arch/x86/boot/bzImage), an unpacked x86 vmlinux with CONFIG_PVH, or an arm64 Image "
+        "(arch/arm64/boot/Image)"
     )
 
 

@@ -14,6 +14,7 @@ from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.lanes.vm import image, lane, qemu
 from bench.lanes.vm.operations import larger
+from bench.measure.plan import Settings
 from tests.conftest import Cli
 from tests.vm import bzimage
 
@@ -181,6 +182,7 @@ def test_the_command_counts_instructions_and_touches_nothing_of_the_host(tmp_pat
 
 def test_kvm_has_another_command_and_other_figures(tmp_path: Path) -> None:
     """Time and instructions are never in one file."""
-    given = guests(str(bzimage(tmp_path / "k")), accel="kvm")
-    (command,) = lane.dry_run(given)
+    given = guests(f"k={bzimage(tmp_path / 'k')}", accel="kvm")
+    (boot,) = lane.dry_run(lane.plan(lane.main_cases(given), given), Settings(), tmp_path)
+    command = shlex.join(boot.command)
     assert "-accel kvm" in command and "icount" not in command

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench.case import Case, Filters
-from bench.cli import parser_of
-from bench.commands import before_after, gate
 from bench.errors import UsageError
-from bench.lanes import LANES, extra, lane
-from bench.lanes.live import catalogue
+from bench.lanes import LANES
 from tests import readme
-from tests.conftest import ROOT, Cli
-from tests.vm import arm64_image, bzimage, fake_qemu, guest_root
+from tests.conftest import Cli
+from tests.shell_commands import check, commands
+from tests.vm import bzimage, fake_qemu
 
-COMMANDS = [words for block in readme.blocks() for words in readme.commands(block)]
+COMMANDS = [words for block in readme.blocks() for words in commands(block)]
 
 
 def test_the_blocks_have_commands_of_every_lane() -> None:
@@ -31,7 +26,7 @@ def test_the_blocks_have_commands_of_every_lane() -> None:
     block = (
         "A=1; x && sudo .venv/bin/rmapbench run \\\n  fork > a.txt || exit 125 # rmapbench no\nrmapbench-x y"
     )
-    assert list(readme.commands(block)) == [["run", "fork"]]
+    assert list(commands(block)) == [["run", "fork"]]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=shlex.join)
@@ -61,64 +56,6 @@ def test_a_command_that_is_none_is_noticed(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError):
         check(shlex.split(command))
-
-
-def check(words: list[str]) -> None:
-    """Refuse what the program would refuse if everything was there that the command names."""
-    words = words or ["run"]
-    args = parser_of(words[0]).parse_args(words)
-    for kernel in getattr(args, "kernel", ()):
-        _make_kernel(Path(kernel.partition("=")[2] or kernel))
-    for root in getattr(args, "guest_root", ()):
-        guest_root(Path(root))
-    for variant in getattr(args, "variant", ()):
-        shutil.copy(ROOT / "kernels/rmap/_template.py", variant.partition("=")[2] or "none.py")
-    if words[0] == "report":
-        before_after.files_of(args)
-        _check_projection(args)
-    file, filters = _given(args)
-    if file:
-        filters.select(_anything(filters))
-    elif words[0] in ("run", "list", "count", "gate"):
-        filters.select(_cases(args, filters))
-
-
-def _make_kernel(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    release = path.name.partition("vmlinuz-")[2] or "6.12.1-test"
-    (arm64_image if release.endswith("arm64") else bzimage)(path, release)
-
-
-def _given(args: argparse.Namespace) -> tuple[Path | None, Filters]:
-    """The file that is read, and the filters."""
-    if hasattr(args, "words"):
-        return gate._words(args.words)
-    return getattr(args, "file", None), Filters.parse(getattr(args, "filters", ()))
-
-
-def _cases(args: argparse.Namespace, filters: Filters) -> list[Case]:
-    """What the lane would choose from; of the live lane what some machine can measure."""
-    module = lane(getattr(args, "lane", "model"))
-    added = extra(module, args)
-    if module.__name__ != LANES["live"]:
-        return list(module.cases(added, filters))
-    for memory in filters.values("memory"):
-        catalogue.parse_memory(memory)
-    return [case for memory in filters.values("memory") or ("1GiB",) for case in catalogue.every_case(memory)]
-
-
-def _anything(filters: Filters) -> list[Case]:
-    """Cases that a result file can hold; of kernels and variants it can have any."""
-    cases = [*lane("model").cases({}, filters), *catalogue.every_case("1GiB")]
-    named = filters.values("kernel")
-    return cases + [case.but(kernel=name) for case in catalogue.every_case("1GiB") for name in named]
-
-
-def _check_projection(args: argparse.Namespace) -> None:
-    for key in filter(None, (getattr(args, "row", None), getattr(args, "col", None))):
-        Filters.parse([f"{word}=x" for word in key.split(",") if word != "op"])
-    if isinstance(args.base, str):
-        Filters.parse([args.base])
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,11 @@ class Filters:
         self._check_words(cases)
         chosen = [case for case in cases if self.match(case)]
         if not chosen:
-            raise UsageError("no case has all of: " + " ".join(self._words()) + "; see `rmapbench list`")
+            raise UsageError("no case has all of: " + " ".join(self.words()) + "; see `rmapbench list`")
         return chosen
 
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
+        """As the command line has them."""
         return [*self.ops, *(f"{key}={','.join(values)}" for key, values in self.keys)]
 
     def _check_words(self, cases: list[Case]) -> None:

@@ -218,10 +218,7 @@ def check_writable(path: str | Path, force: bool = False) -> None:
 
 
 def save(results: Results, path: str | Path, force: bool = False) -> None:
-    """Write `results` as a pyperf suite, gzipped if the name ends in .gz.
-
-    What was there stays until the new file is complete.
-    """
+    """Write `results` as a pyperf suite, zipped if named so; what was there stays until it is whole."""
     text = io.StringIO()
     _pyperf_suite(results).dump(text)
     write_text(path, text.getvalue(), force)
@@ -229,12 +226,16 @@ def save(results: Results, path: str | Path, force: bool = False) -> None:
 
 def write_text(path: str | Path, text: str, force: bool = False) -> None:
     """Write a text file, gzipped if the name ends in .gz, with the promises of save()."""
-    path = Path(path)
-    check_writable(path, force)
     data = text.encode()
-    with _replacing(path) as file:
-        # Without date in the header, so that equal results are equal files.
-        file.write(gzip.compress(data, ZIP_LEVEL, mtime=0) if path.suffix == ".gz" else data)
+    # Without date in the header, so that equal results are equal files.
+    write_bytes(path, gzip.compress(data, ZIP_LEVEL, mtime=0) if Path(path).suffix == ".gz" else data, force)
+
+
+def write_bytes(path: str | Path, data: bytes, force: bool = False) -> None:
+    """Write a file, with the promises of save()."""
+    check_writable(path, force)
+    with _replacing(Path(path)) as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 

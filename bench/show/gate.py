@@ -67,14 +67,15 @@ def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
     return said
 
 
-def tables_of(ruling: Ruling | CountRuling, every: bool) -> list[Table]:
-    """All tables: what is judged, then what is only shown, order 0 of it."""
+def tables_of(ruling: Ruling | CountRuling, every: bool, more: str = "--all") -> list[Table]:
+    """All tables: what is judged, then what is only shown, order 0 of it; `more` is what shows every row."""
     if isinstance(ruling, CountRuling):
         return []
     judged = _by_topic(ruling.judged)
     shown = _by_topic(item for item in ruling.shown if every or item.pair.case.order == 0)
-    found = [_table(topic, items, every) for topic, items in judged.items()]
-    return found + [_table(topic, items, every, "shown, not judged; ") for topic, items in shown.items()]
+    found = [_table(topic, items, every, more) for topic, items in judged.items()]
+    seen = "shown, not judged; "
+    return found + [_table(topic, items, every, more, seen) for topic, items in shown.items()]
 
 
 def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:
@@ -86,12 +87,12 @@ def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:
     return dict(sorted(found.items(), key=lambda pair: (pair[0].large, min(map(badness, pair[1]))[0])))
 
 
-def _table(topic: Topic, items: Sequence[Judged], every: bool, how: str = "") -> Table:
+def _table(topic: Topic, items: Sequence[Judged], every: bool, more: str, how: str = "") -> Table:
     ordered = sorted(items, key=badness)
     kept = [item for n, item in enumerate(ordered) if every or n < FEWEST or item.verdict not in FINE]
     header = ("call", *(["size"] if topic.large else []), "change", "95 % interval", "verdict")
     rows = tuple(_row(topic, item) for item in kept)
-    notes = (*_rest(ordered, kept), *_margin_notes(items))
+    notes = (*_rest(ordered, kept, more), *_margin_notes(items))
     return _fitted(Table(f"{how}{topic.title}; {_usual_margin(items)}", header, rows, notes))
 
 
@@ -118,11 +119,11 @@ def badness(item: Judged) -> tuple[int, float]:
     return item.verdict.severity, item.margin.value - (item.comparison.change if item.comparison else 0)
 
 
-def _rest(ordered: Sequence[Judged], kept: Sequence[Judged]) -> tuple[str, ...]:
+def _rest(ordered: Sequence[Judged], kept: Sequence[Judged], more: str) -> tuple[str, ...]:
     left = [item.comparison.change for item in ordered if item not in kept and item.comparison]
     if not left:
         return ()
-    return (f"{len(left)} more, OK or FASTER: {percent(min(left))} to {percent(max(left))} (all: --all)",)
+    return (f"{len(left)} more, OK or FASTER: {percent(min(left))} to {percent(max(left))} (all: {more})",)
 
 
 def _row(topic: Topic, item: Judged) -> tuple[str, ...]:
@@ -167,7 +168,7 @@ def notes_of(ruling: Ruling | CountRuling) -> list[str]:
     red = [item for item in bad if item.verdict == Verdict.REGRESSED]
     named = [f"! REGRESSED {_filters_of(item)}: {said_of(item)}" for item in red[:MOST_NAMED]]
     if len(red) > MOST_NAMED:
-        named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (--json has them all)")
+        named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (gate --json has them all)")
     if ruling.absent:
         named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
     rest = [item for item in bad if item.verdict != Verdict.REGRESSED]

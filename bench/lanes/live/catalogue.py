@@ -11,6 +11,8 @@ from bench.lanes.amounts import UNITS, amount
 PTE, DEFAULT, PMD, FOLIO = ("pte", "ptes"), ("default",), ("pmd",), ("folio",)
 MAPPED = (*PTE, *DEFAULT, *PMD)
 PMD_ORDER = 9
+# The folio orders that kernels have, by kind; fewer before 6.8 (anon), 6.11 (shmem) and 6.16 (file).
+ORDERS = {"anon": (0, *range(2, 10)), "shmem": range(10), "file": range(10), "hugetlb": (PMD_ORDER,)}
 MIB = 1 << 20
 
 
@@ -129,6 +131,17 @@ FAMILIES: tuple[Family, ...] = (
 def families() -> list[tuple[str, Family, Operation]]:
     """Every operation with its family and the kind that its cases have."""
     return [(family.kind, family, operation) for family in FAMILIES for operation in family.operations]
+
+
+def every_case(memory: str) -> list[Case]:
+    """What a machine that lacks nothing can measure, with an amount of memory."""
+    return [
+        family.case(operation, path, order, memory)
+        for kind, family, operation in families()
+        for path in operation.paths
+        for order in ORDERS[kind]
+        if operation.has(path, order)
+    ]
 
 
 # Amounts of memory, as case names have them

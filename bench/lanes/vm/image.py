@@ -42,9 +42,11 @@ def parse(text: str) -> Image:
     """The image of `[NAME=]PATH`; a path that exists as it stands is one, whatever it holds."""
     name, equals, rest = text.partition("=")
     named = bool(equals) and not Path(text).exists()
-    path = _file(Path(rest if named else text))
+    if not (rest if named else text):
+        raise UsageError(f"--kernel {text!r}: names no image; give [NAME=]IMAGE, for example new=bzImage")
     if named and not NAME.fullmatch(name):
         raise UsageError(f"--kernel {text}: {name!r} is no name; letters, digits and . + ~ - _ are")
+    path = _file(Path(rest if named else text))
     machine, release = identify(path)
     if not named and not release:
         raise UsageError(f"--kernel {text}: the image does not say its release; give it a name, NAME={path}")

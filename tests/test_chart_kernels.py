@@ -70,6 +70,24 @@ def test_kernels_of_two_machines_share_a_panel_and_no_change_is_said() -> None:
     assert "4K: 160" in kernels_chart(counted([("new", None), ("old", None)])).axes[0].get_title()
 
 
+@pytest.mark.parametrize("names", [("old", "new"), ("b", "a"), ("6.1", "6.12")])
+def test_the_change_at_order_0_is_that_of_the_last_kernel_given_against_the_first(
+    names: tuple[str, str],
+) -> None:
+    """Whatever they are called: what became dearer has a plus."""
+    found = counted([(name, None) for name in names])
+    for case, runs in found.runs.items():
+        if case.get("kernel") == names[1]:
+            dearer = (
+                ProcessRun(run.process, [1.3125 * value for value in run.values], 1, {"base": names[0]})
+                for run in runs
+            )
+            found.runs[case] = list(dearer)
+    (panel,) = kernels_chart(found).axes
+    assert panel.get_title() == "fork\n4K: 160.0 to 210.0, +31.2 %"
+    assert [label for label in labels(kernels_chart(found)) if label in names] == list(names)
+
+
 def test_tables_say_that_batching_and_folding_come_together() -> None:
     """Under those of folios that are folded, per-page beside batched."""
     for orders, said in (((0, 3), False), ((0, 4), True)):

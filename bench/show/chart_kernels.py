@@ -8,8 +8,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.case import Case, Filters, natural
+from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.generations import kernel_order
 from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.chart_style import (
@@ -37,7 +38,8 @@ def kernels_chart(results: Results, filters: Filters | None = None) -> Figure:
     samples, families = Samples(results), dict[Case, list[Case]]()
     for case in cases:
         families.setdefault(case.group.but(order=None, machine=None), []).append(case)
-    kernels = sorted({case.get("kernel") for case in cases}, key=natural)
+    drawn = {case.get("kernel") for case in cases}
+    kernels = [kernel for kernel in kernel_order(results) if kernel in drawn]
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(families), f"{Figures(samples).unit} by kernel and folio size")
         for panel, (family, members) in zip(axes, families.items()):
@@ -48,7 +50,7 @@ def kernels_chart(results: Results, filters: Filters | None = None) -> Figure:
 
 
 def _order_0(samples: Samples, cases: Sequence[Case], kernels: Sequence[str]) -> str:
-    """The first question, in figures: order 0 from the oldest kernel to the newest."""
+    """The first question, in figures: order 0 from the first kernel of the run to the last."""
     found = {case.get("kernel"): case for case in cases if case.order == 0}
     if len(kernels) < 2 or {kernels[0], kernels[-1]} - found.keys():
         return ""

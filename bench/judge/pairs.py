@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.judge.generations import GENERATIONS, is_plain, rank, shown_by_default, variant_of
 from bench.results import Results
 
-PATH, BASE = "path", "base"
+PATH, BASE, FILE = "path", "base", "file"
 OLDER = "an older generation"
 OWN_COST = "the system call from Python costs as much as the work"
 NO_CALL = "it makes no rmap call"
@@ -45,17 +45,20 @@ class Pair:
     case: Case
     base: Case
     why_not: str = ""
+    file: str = ""  # that holds the base, if it is an older one
 
     @property
     def about(self) -> str:
-        """Is it batched against per-page (PATH), or a variant against its base (BASE)?"""
+        """Batched against per-page (PATH), a variant against its base (BASE), or a count that was (FILE)?"""
+        if self.file:
+            return FILE
         return PATH if variant_of(self.case) == variant_of(self.base) else BASE
 
     @property
     def name(self) -> str:
         """The case, and what of the other one differs: .../path=ptes/order=4 against path=pte."""
-        keys = [(key, value) for key, value in self.base.keys if self.case.get(key) != value]
-        return f"{self.case.name} against {' '.join(f'{key}={value}' for key, value in keys)}"
+        keys = [f"{key}={value}" for key, value in self.base.keys if self.case.get(key) != value]
+        return f"{self.case.name} against {' '.join([*keys, *([f'in {self.file}'] if self.file else [])])}"
 
 
 def pairs(results: Results, filters: Filters | None = None) -> list[Pair]:

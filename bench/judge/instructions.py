@@ -15,12 +15,10 @@ from bench.judge.evidence import counted
 from bench.judge.gate import Court, Ruling, check_same
 from bench.judge.generations import is_plain
 from bench.judge.guests import check_guests, counterparts, kernels_of, other_qemu
-from bench.judge.pairs import Pair, unfit
+from bench.judge.pairs import Pair, only_shown, own_way_first
 from bench.judge.policy import Policy
 from bench.judge.stats import Samples
 from bench.results import Results
-
-PATHS = ("default", "ptes", "pte", "pmd", "folio")  # what a kernel does by itself comes first
 
 
 def judge_instructions(
@@ -48,11 +46,7 @@ def compared(results: Results, old: Results, name: str, filters: Filters | None 
     pairs += [pair for pair in _gone(here, kernels, old, name) if not filters or filters.match(pair.case)]
     known = [pair for pair in pairs if pair.case in results.runs or pair.base in old.runs]
     told = (replace(pair, why_not=_why_not(pair, results, old)) for pair in known)
-    return sorted(told, key=lambda pair: (pair.case.order > 0, _rank(pair.case)))
-
-
-def _rank(case: Case) -> int:
-    return PATHS.index(case.get("path")) if case.get("path") in PATHS else len(PATHS)
+    return sorted(told, key=lambda pair: (pair.case.order > 0, own_way_first(pair.case)))
 
 
 def _gone(here: list[Case], kernels: dict[str, str], old: Results, name: str) -> Iterator[Pair]:
@@ -69,9 +63,7 @@ def _why_not(pair: Pair, results: Results, old: Results) -> str:
     """Why a case is shown and not judged, by what either file says of it; empty if it is judged."""
     if pair.base not in old.runs:
         return f"not in {pair.file}"
-    sides = ((results, pair.case), (old, pair.base))
-    reasons = (unfit(file, case) or str(file.note(case, "not_gated") or "") for file, case in sides)
-    return next(filter(None, reasons), "")
+    return only_shown(results, pair.case) or only_shown(old, pair.base)
 
 
 def _check_kernels(new: set[str], kernels: dict[str, str], old: Results, name: str) -> None:

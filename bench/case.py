@@ -45,7 +45,7 @@ class Case:
         keys = dict(pair.partition("=")[::2] for pair in pairs)
         wellformed = level in LEVELS and op and len(keys) == len(pairs) and all(keys.values())
         if not wellformed or set(keys) - set(KEYS) or not _is_number(keys.get("order", "0")):
-            raise UsageError(f"{name!r} is not a case name (level/op/key=value/...)")
+            raise UsageError(f"{name!r} is not a case name (level/op/key=value/...); see `rmapbench list`")
         return cls.of(level, op, **keys)
 
     @cached_property

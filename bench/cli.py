@@ -32,8 +32,6 @@ DESCRIPTION = (
     "What does handling the reverse mapping of a folio in one batch (_ptes) do, against one call per "
     "page (_pte), to order-0 folios and to every mTHP size? Without arguments: measure the main calls."
 )
-
-
 BISECT = "--bisect"  # of `gate`: exit codes as `git bisect run` reads them
 
 

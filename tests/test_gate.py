@@ -48,7 +48,7 @@ def test_3_a_regression(cli: Cli, golden: Golden) -> None:
 
 def test_5_inconclusive_only_if_strict(cli: Cli, golden: Golden) -> None:
     """A difference as large as the margin passes loudly, and fails under --strict."""
-    near = slower(good(), REMOVE, 1.0055)
+    near = near_margin()
     outcome = judged(cli, near)
     assert (outcome.code, "! INCONCLUSIVE" in outcome.out) == (0, True)
     assert judged(cli, near, "--strict").code == 5

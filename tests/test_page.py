@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from html import escape
@@ -191,8 +192,6 @@ def test_the_keyboard_reaches_and_sorts_tables(shown: Any) -> None:
 @needs_browser
 def test_the_page_prints(shown: Any, tmp_path: Path) -> None:
     """As a PDF of some pages, not one a line."""
-    import base64
-
     data = base64.b64decode(shown.execute_cdp_cmd("Page.printToPDF", {})["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", data))
     assert data.startswith(b"%PDF") and 2 <= pages <= 12

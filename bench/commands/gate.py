@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -27,7 +26,6 @@ EXAMPLES = """examples:
   rmapbench gate new.json --baseline old.json         have the ratios, or instructions, changed since?
   git bisect run rmapbench gate --bisect --baseline counts.json
 """
-MEASURED = (".json", ".json.gz")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _words(words: list[str]) -> tuple[Path | None, Filters]:
     """The result file, if the first word is one, and the filters."""
-    first = words[:1]
-    if first and "=" not in first[0] and (first[0].endswith(MEASURED) or Path(first[0]).is_file()):
-        return Path(first[0]), Filters.parse(words[1:])
+    if words and options.is_result_file(words[0]):
+        return Path(words[0]), Filters.parse(words[1:])
     return None, Filters.parse(words)
 
 
@@ -137,4 +134,6 @@ def _append(path: Path, text: str) -> None:
         with path.open("a") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({os.strerror(error.errno or 0)})") from None
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); choose another file for --markdown"
+        ) from None

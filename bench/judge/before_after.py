@@ -182,7 +182,7 @@ def _change(base: Side, new: Side, case: Case, policy: Policy) -> Change:
     if min(boots) < LEAST_BOOTS or found.why_not:
         return found
     limit = math.log1p(margin_of(some, policy, case).value)
-    return replace(found, tests=Claims.of_two(estimate, logs, old, limit, limit))
+    return replace(found, tests=Claims.of_two(estimate, logs, old, limit))
 
 
 def _decided(change: Change, adjusted: float) -> Verdict | None:

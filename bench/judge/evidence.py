@@ -11,8 +11,9 @@ from bench.judge.flags import flags
 from bench.judge.pairs import Pair
 from bench.judge.policy import Margin
 from bench.judge.stats import Comparison, Note, Samples, compare, paired_logs
+from bench.judge.stats_margin import ALPHA
 from bench.judge.stats_rank import attainable_p
-from bench.judge.verdict import ALPHA, Claims
+from bench.judge.verdict import Claims
 
 LACKING = "UNMEASURABLE"
 FLOOR = 0.05e-9  # seconds a page: what no code placement and no clock tells from nothing
@@ -60,7 +61,7 @@ def within(samples: Samples, pair: Pair, margin: Margin) -> Evidence | None:
     found = samples.compare(pair.case, pair.base)
     processes = len(paired_logs(samples[pair.case], samples[pair.base]))
     logs = found.log_ratios if processes else ()
-    tests = Claims.of(found.estimate, logs, limit, limit)
+    tests = Claims.of(found.estimate, logs, limit)
     doubts = tuple(flags(samples, pair, limit))
     return Evidence(pair, margin, found, found.estimate, tests, doubts, processes)
 
@@ -78,7 +79,7 @@ def between(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evide
         new.comparison, ratio=math.exp(estimate.mean), interval=interval, estimate=estimate,
         sd=estimate.error * math.sqrt(processes), notes=(*new.comparison.notes, *before.comparison.notes),
     )  # fmt: skip
-    tests = Claims.of_two(estimate, logs, other, new.limit, new.limit)
+    tests = Claims.of_two(estimate, logs, other, new.limit)
     doubts = (*new.doubts, *before.doubts)
     return replace(new, comparison=found, estimate=estimate, tests=tests, doubts=doubts, processes=processes)
 
@@ -95,7 +96,7 @@ def counted(samples: Samples, old: Samples, pair: Pair, margin: Margin) -> Evide
     found = replace(found, interval=interval, sd=sd, notes=())
     base, new = (tuple(map(math.log, side)) for side in (boots.base, boots.new))
     limit = math.log1p(margin.value)
-    tests = Claims.of_two(found.estimate, new, base, limit, limit)
+    tests = Claims.of_two(found.estimate, new, base, limit)
     return Evidence(pair, margin, found, found.estimate, tests, (), processes, boots)
 
 

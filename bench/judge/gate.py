@@ -18,7 +18,7 @@ from bench.judge.policy import Margin, Policy
 from bench.judge.stats import Comparison, Note, Samples
 from bench.judge.stats_margin import ALPHA, detectable, processes_needed
 from bench.judge.stats_rank import attainable_p
-from bench.judge.trust import distrust
+from bench.judge.trust import Doubt, distrust
 from bench.judge.verdict import Verdict, decide, exit_code
 from bench.results import Results
 
@@ -197,8 +197,9 @@ class Court:
 
     def _explained(self, judged: Judged, item: Evidence, alpha: float) -> Judged:
         """With distrust, and with what is to be known of a REGRESSED or an INCONCLUSIVE."""
-        if doubt := self._distrust(item.pair):
-            return replace(judged, verdict=Verdict.UNTRUSTED, notes=(doubt,))
+        doubt = self._distrust(item.pair)
+        if doubt and not doubt.spares(item.comparison.interval, item.limit):
+            return replace(judged, verdict=Verdict.UNTRUSTED, notes=(doubt.note,))
         if judged.verdict == Verdict.REGRESSED:
             spread = None if item.boots else by_placement(self.samples, item.pair, item.limit)
             return replace(judged, notes=(spread,) if spread else ())
@@ -211,7 +212,7 @@ class Court:
         doubts = [note for note in item.doubts if note.word == "LAYOUT"]  # may be why it is undecided
         return replace(judged, needed=needed, notes=(*doubts, _undecided(item, judged.p, needed)))
 
-    def _distrust(self, pair: Pair) -> Note | None:
+    def _distrust(self, pair: Pair) -> Doubt | None:
         for samples, found in ((self.samples, self.controls), (self.old, self.old_controls)):
             if samples is not None:
                 group = found[pair.case.group]

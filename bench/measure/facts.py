@@ -29,6 +29,11 @@ def find(pattern: str, text: str) -> str:
     return found.group(1).strip() if found else ""
 
 
+def anon_huge_mib(root: Path = Path("/")) -> int:
+    """MiB of this process's anonymous memory that are huge pages; 0 where the kernel does not say."""
+    return int(find(r"^AnonHugePages:\s+(\d+) kB", read(root, "proc/self/smaps_rollup")) or 0) >> 10
+
+
 def _cpu_model(root: Path) -> str:
     cpuinfo = read(root, "proc/cpuinfo")
     arm = re.findall(r"^CPU (implementer|part)\s*:\s*(\w+)$", cpuinfo, re.MULTILINE)[:2]

@@ -35,17 +35,17 @@ class Topic:
         """The pair's table."""
         variant, base = variant_of(pair.case), variant_of(pair.base)
         there = f"{base} of {pair.file}".removeprefix(f"{variant} of ")
-        against = {FILE: there, BASE: base, PATH: ""}[pair.about]
-        return cls(pair.case.order > 0, variant, against)
+        return cls(pair.case.order > 0, variant, {FILE: there, BASE: base, PATH: ""}[pair.about])
 
     @property
     def title(self) -> str:
         """In words."""
-        against = f"{self.variant} against {self.base}" if self.base else self._paths()
-        return f"{'larger folios' if self.large else 'order 0'}: {against}"
+        return f"{'larger folios' if self.large else 'order 0'}: {against(self.variant, self.base)}"
 
-    def _paths(self) -> str:
-        return f"{self.variant}, batched against per-page".lstrip(", ")
+
+def against(variant: str, base: str) -> str:
+    """What is held against what; without a base batched against per-page."""
+    return f"{variant} against {base}" if base else f"{variant}, batched against per-page".removeprefix(", ")
 
 
 def render_text(ruling: Ruling | CountRuling, strict: bool = False, every: bool = False) -> str:

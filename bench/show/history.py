@@ -8,7 +8,7 @@ from bench.judge.generations import variant_of
 from bench.judge.history import LEAST, File, Series
 from bench.judge.pairs import BASE
 from bench.show.figures import instructions
-from bench.show.gate import call_of
+from bench.show.gate import against, call_of
 from bench.show.gate_boots import PLAIN
 from bench.show.table import NONE, Table, percent, size, wrap
 
@@ -55,12 +55,10 @@ def written(item: Series, value: float) -> str:
 
 def _topic(item: Series) -> str:
     """What is held against what."""
-    variant = variant_of(item.pair.case)
     if item.own:
-        return f"{variant}, instructions a page"
-    if item.pair.about == BASE:
-        return f"{variant} against {variant_of(item.pair.base)}"
-    return f"{variant}, batched against per-page".removeprefix(", ")
+        return f"{variant_of(item.pair.case)}, instructions a page"
+    base = variant_of(item.pair.base) if item.pair.about == BASE else ""
+    return against(variant_of(item.pair.case), base)
 
 
 def _table(topic: str, found: Sequence[Series]) -> Table:

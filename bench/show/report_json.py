@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.case import Filters
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import Comparison, Interval, Summary
+from bench.judge.estimate import Interval
+from bench.judge.stats import Comparison, Summary
 from bench.results import Results
 from bench.show.figures import Figures
 from bench.show.report import Section, sections_of

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from bench.case import Case
 from bench.errors import UsageError
+from bench.lanes.amounts import UNITS, amount
 
 PTE, DEFAULT, PMD, FOLIO = ("pte", "ptes"), ("default",), ("pmd",), ("folio",)
 MAPPED = (*PTE, *DEFAULT, *PMD)
 PMD_ORDER = 9
 MIB = 1 << 20
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,7 @@ def families() -> list[tuple[str, Family, Operation]]:
 
 def parse_memory(text: str) -> int:
     """Bytes of an amount such as 1GiB or 256MiB; UsageError for anything else, or no multiple of 4 MiB."""
-    found = re.fullmatch(r"([1-9]\d{0,6})(KiB|MiB|GiB)", text)
-    size = int(found[1]) * UNITS[found[2]] if found else 0
+    size = amount(text)
     if size == 0 or size % (4 * MIB):
         raise UsageError(f"memory={text}: give a multiple of 4 MiB, such as memory=256MiB or memory=1GiB")
     return size

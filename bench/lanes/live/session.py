@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lanes.kernel_arms import WORST
+from bench.lanes.kernel_arms import WORST, six_digits
 from bench.lanes.live.catalogue import MIB, larger
 from bench.lanes.live.machine import Machine, fits
 from bench.lanes.live.process import Workload
@@ -119,14 +119,12 @@ class Memory:
 
     def _told(self, op: str) -> dict[str, Any]:
         seen = self.seen[op]
-        middle = {name: _short(statistics.median(seen[name])) for name in ("gross", "empty") if seen[name]}
-        worst = {name: _short(pick(seen[name])) for name, pick in WORST.items() if seen[name]}
+        middle = {
+            name: six_digits(statistics.median(seen[name])) for name in ("gross", "empty") if seen[name]
+        }
+        worst = {name: six_digits(pick(seen[name])) for name, pick in WORST.items() if seen[name]}
         why = {"unmeasurable": self.reasons[op]} if op in self.reasons else {}
         return {**middle, **worst, **why}
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def open_session(setup: dict[str, Any], process: int) -> Session:

@@ -8,21 +8,20 @@ from pathlib import Path
 
 from bench.case import Case
 from bench.errors import UsageError
+from bench.lanes.amounts import amount
 
 BASE_PAGE, DESCRIPTOR = 4096, 64
 MIB = 1 << 20
 LEAST_MEMORY = 4 * MIB
 MOST_THREADS = 16
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 SPARED = 256 * MIB  # what a measuring process needs beside its arena
 
 
 def parse_memory(text: str) -> int:
     """Bytes of mapped memory that a value of `memory=` names: 64MiB, 1GiB; UsageError for others."""
-    number, unit = text[:-3], text[-3:]
-    if unit not in UNITS or not number.isdecimal() or int(number) * UNITS[unit] < LEAST_MEMORY:
+    if (size := amount(text)) < LEAST_MEMORY:
         raise UsageError(f"memory={text}: give a size of at least 4 MiB, as in memory=64MiB or memory=1GiB")
-    return int(number) * UNITS[unit]
+    return size
 
 
 def arena_bytes(memory: int) -> int:

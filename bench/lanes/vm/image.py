@@ -62,5 +62,7 @@ def _file(path: Path) -> Path:
         if not path.is_file():
             raise UsageError(f"--kernel {path}: no such file; give an image, or a directory such as /boot")
     except OSError as error:
-        raise UsageError(f"--kernel {path}: cannot be read ({error.strerror})") from None
+        raise UsageError(
+            f"--kernel {path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
     return path

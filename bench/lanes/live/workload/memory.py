@@ -194,15 +194,15 @@ def every(start: int, size: int, step: int) -> memoryview:
     return memoryview((ctypes.c_char * size).from_address(start)).cast("B")[::step]
 
 
-def touch(start: int, size: int, step: int = PAGE) -> None:
-    """Write a byte every `step` bytes."""
-    view = every(start, size, step)
+def touch(start: int, size: int) -> None:
+    """Write a byte to every page."""
+    view = every(start, size, PAGE)
     view[:] = b"\1" * len(view)
 
 
-def read(start: int, size: int, step: int = PAGE) -> None:
-    """Read a byte every `step` bytes."""
-    every(start, size, step).tobytes()
+def read(start: int, size: int) -> None:
+    """Read a byte of every page."""
+    every(start, size, PAGE).tobytes()
 
 
 def sweep(start: int, size: int) -> None:
@@ -235,10 +235,10 @@ def select_order(kind: str, order: int, thp: str = THP) -> None:
     shmem = kind.startswith("shmem")
     if order == 0 or not (shmem or kind == "anon"):
         return
-    files = sizes(shmem, thp)
-    if order not in files:
+    allowing = sizes(shmem, thp)
+    if order not in allowing:
         raise Unmeasurable(f"this kernel has no {kind} folios of order {order}")
-    for at, path in files.items():
+    for at, path in allowing.items():
         allowed = "advise" if shmem else "madvise"
         write(path, allowed if at == order else "never")
 

@@ -20,6 +20,7 @@ from .userfault import protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
+NODES = "/sys/devices/system/node"
 KSM = "/sys/kernel/mm/ksm"
 # In this order, and back in the other: the thread starts last and stops first.
 KSM_SETTINGS = {"sleep_millisecs": "0", "pages_to_scan": "10000", "run": "1"}
@@ -205,11 +206,11 @@ def migrate(mapping: Mapping, path: str) -> Timed:
     return Timed(took)
 
 
-def _other_node(nodes: str = "/sys/devices/system/node") -> int:
+def _other_node() -> int:
     """A node with memory that this process does not run on."""
-    here = [entry for entry in os.listdir(f"{nodes}") if entry.removeprefix("node").isdigit()]  # noqa: PTH208
+    here = [entry for entry in os.listdir(NODES) if entry.removeprefix("node").isdigit()]  # noqa: PTH208
     cpu = f"cpu{min(os.sched_getaffinity(0))}"
-    others = [int(name[4:]) for name in here if not os.access(f"{nodes}/{name}/{cpu}", os.F_OK)]
+    others = [int(name[4:]) for name in here if not os.access(f"{NODES}/{name}/{cpu}", os.F_OK)]
     if not others:
         raise Unmeasurable("this machine has one memory node")
     return min(others)

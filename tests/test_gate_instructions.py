@@ -105,6 +105,9 @@ def test_kernels_of_files_with_one_each_are_compared_whatever_their_names(tmp_pa
     old, new = booted(), renamed(booted(seed=2), k="k-dirty")
     same = against(tmp_path, new, old)
     assert same.code == 0 and "order 0: k-dirty against k of old.json" in same.out
+    told = [json.loads(against(tmp_path, new, base, "--json").out)["pairs"][0]["name"] for base in (old, new)]
+    name = FORK.but(kernel="k-dirty").name
+    assert told == [f"{name} against kernel=k in old.json", f"{name} against old.json"]
     assert against(tmp_path, dearer(new, 1.02), old).code == 3
     both = booted(("a", "k"))
     assert against(tmp_path, dearer(booted(seed=2), 1.02), both).code == 3

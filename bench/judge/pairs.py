@@ -59,7 +59,7 @@ class Pair:
     def name(self) -> str:
         """The case, and what of the other one differs: .../path=ptes/order=4 against path=pte."""
         keys = [f"{key}={value}" for key, value in self.base.keys if self.case.get(key) != value]
-        return f"{self.case.name} against {' '.join([*keys, *([f'in {self.file}'] if self.file else [])])}"
+        return f"{self.case.name} against {' in '.join(filter(None, (' '.join(keys), self.file)))}"
 
 
 def pairs(results: Results, filters: Filters | None = None) -> list[Pair]:

@@ -10,7 +10,7 @@ from bench import options, results
 from bench.case import Filters
 from bench.commands import adaptive
 from bench.errors import BenchError, LaneUnavailable, UsageError
-from bench.judge import counts, gate, policy
+from bench.judge import counts, gate, instructions, policy
 from bench.judge.counts import CountRuling
 from bench.judge.gate import Ruling
 from bench.lanes import lane
@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   rmapbench gate --variant mine=my.py                 measure a variant against its base, then judge
   rmapbench gate --budget 60 order=0 variant=v6.12,v6.15
   rmapbench gate --baseline results/counts.json       count this tree, compare exactly
-  rmapbench gate new.json --baseline old.json         have the ratios changed since?
+  rmapbench gate new.json --baseline old.json         have the ratios, or instructions, changed since?
   git bisect run rmapbench gate --bisect --baseline counts.json
 """
 
@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         if args.tap:
             print(gate_tap.skipped(str(error)), end="")
         raise
+    if args.bisect and isinstance(ruling, Ruling):
+        args.strict = True  # what is undecided is neither good nor bad: git is to skip it
     _show(args, ruling, note)
     return ruling.exit_code(args.strict)
 
@@ -86,9 +88,12 @@ def _ruling(
         return _count_ruling(args, path, filters, rules), ""
     measured, kept = (results.load(path), "") if path else adaptive.measure(args, filters, rules)
     try:
-        if old:
-            return gate.judge_against(measured, results.load(old), old.name, rules, filters), kept
-        return gate.judge(measured, rules, filters), kept
+        if not old:
+            return gate.judge(measured, rules, filters), kept
+        before = results.load(old)
+        exact = measured.counted and before.counted
+        against = instructions.judge_instructions if exact else gate.judge_against
+        return against(measured, before, old.name, rules, filters), kept
     except BenchError:
         print(kept.strip(), file=sys.stderr, end="\n" if kept else "")
         raise

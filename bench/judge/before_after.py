@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.boots import LEAST_BOOTS
 from bench.judge.estimate import Estimate, Interval, estimate_difference, t_interval
 from bench.judge.gate import SAME_MACHINE, margin_of
 from bench.judge.generations import is_plain
@@ -21,7 +22,6 @@ from bench.judge.stats import Samples
 from bench.judge.verdict import Claims, Verdict, decide
 from bench.results import Results
 
-LEAST_BOOTS = 4  # a side, for a verdict: four against four, the ranks' smallest p is 1 in 70
 LANE = "live"
 KERNEL = ("kernel_release", "kernel_version")
 

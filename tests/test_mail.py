@@ -12,13 +12,14 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.results import Results, save
+from bench.results import ProcessRun, Results, save
 from bench.show.mail import STYLES, render_mail
 from bench.show.published import COLUMNS, DEFAULT, load, published_tables
 from bench.show.report_json import render
 from bench.show.table import WIDTH
 from tests import synthetic
 from tests.conftest import Cli
+from tests.guests import booted
 
 Golden = Callable[[str, str], None]
 AGAIN = "rmapbench report run.json.gz remove add_new_anon --style {}"
@@ -79,6 +80,45 @@ def test_a_mail_is_plain_and_narrow(style: str) -> None:
     assert text.isascii()
     assert [line for line in text.splitlines() if len(line) > WIDTH] == []
     assert "-0.0%" not in text
+
+
+def wild(run: ProcessRun) -> ProcessRun:
+    """The same, 900 times as slow in every second process."""
+    return dataclasses.replace(run, values=[value * 900 ** (run.process % 2) for value in run.values])
+
+
+def lane_files() -> list[Results]:
+    """Of guests with long and short names, many boots and one, and of a running kernel, quiet and not."""
+    long = ("6.1.0-56-cloud-amd64-with-a-long-name", "6.12.117+deb12-cloud-amd64-" + "y" * 40)
+    noisy = forks()
+    slow = {
+        case: [wild(run) for run in runs] for case, runs in noisy.runs.items() if case.get("path") == "ptes"
+    }
+    odd = Results({**noisy.runs, **slow}, {**noisy.metadata, "cpu_model_name": "Größeres " * 20}, {})
+    return [booted(), booted(1, 1), booted(names=long), booted(names=long[1:]), forks(), odd]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("number", range(6))
+def test_a_mail_of_a_kernel_is_plain_and_narrow(number: int, style: str) -> None:
+    """Of guests and of the running kernel, with a base and without, whatever kernels are called."""
+    found = lane_files()[number]
+    key = "kernel" if found.metadata["lane"] == "vm" else "path"
+    base = next(value for case in found.runs if (value := case.get(key)))
+    for text in (render_mail(found, style, ""), render_mail(found, style, "", base=f"{key}={base}")):
+        assert text.isascii()
+        assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_columns_of_a_mail_are_straight(style: str) -> None:
+    """Bars stand below bars, and so does what an arm costs, whatever a row is called."""
+    text = render_mail(booted(), style, "")
+    for table in text.split("\n\n"):
+        bars = {tuple(found.start() for found in re.finditer(r" \| ", line)) for line in table.splitlines()}
+        assert len(bars - {()}) <= 1
+        costs = {line.rindex("(") for line in table.splitlines() if re.match("(Median|CoeffVar) .*%.$", line)}
+        assert style != "mmtests" or len(costs) <= 1 or "*" in table
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -171,6 +211,12 @@ def test_styles_from_the_command_line(cli: Cli) -> None:
         ["--style", "mail", "--json"],
         ["--json", "--published"],
         ["--row", "order", "--style", "lkp"],
-        ["--base", "path=pte", "--json"],
+        ["--col", "path", "--json"],
+        ["--base", "path=pte", "--html", "p.html"],
+        ["--base", "path=pte", "--published"],
+        ["--base", "order=0", "--json"],
+        ["--base", "path=x", "--style", "mail"],
+        ["--counts", "c.json"],
     ):
-        assert cli("report", "run.json", *wrong).code == 2
+        refused = cli("report", "run.json", *wrong)
+        assert (refused.code, refused.out) == (2, ""), wrong

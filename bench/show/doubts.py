@@ -1,0 +1,73 @@
+"""Why a comparison is not to be relied on: what its samples, its controls and the gate say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.case import Case
+from bench.errors import BenchError
+from bench.judge import policy
+from bench.judge.controls import controls
+from bench.judge.evidence import above_floor
+from bench.judge.gate import judge, margin_of
+from bench.judge.pairs import OLDER, Pair, pairs, unfit
+from bench.judge.stats import Comparison, Note, Samples
+from bench.judge.trust import distrust
+from bench.results import Results
+
+NOT_JUDGED = "not judged"
+UNDECIDED = "INCONCLUSIVE"  # the interval says that
+
+
+def not_gated(results: Results, case: Case) -> str:
+    """Why the figure of a case allows no verdict, whatever it is compared with; empty if it does."""
+    return unfit(results, case) or str(results.note(case, "not_gated") or "")
+
+
+class Doubts:
+    """Those of one result file, by a policy's margins."""
+
+    def __init__(self, samples: Samples, margins: policy.Policy | None = None) -> None:
+        self.samples, self.margins = samples, margins or policy.load()
+        self.controls = controls(samples)
+        found = pairs(samples.results)
+        self._why_not = {(pair.case, pair.base): pair.why_not for pair in found if pair.why_not != OLDER}
+        self._judged = self._notes_of_gate()
+
+    def _notes_of_gate(self) -> dict[tuple[Case, Case], tuple[Note, ...]]:
+        """What the gate says of each pair; nothing of a file that it does not judge."""
+        try:
+            ruling = judge(self.samples.results, self.margins)
+        except BenchError:
+            return {}
+        items = (*ruling.judged, *ruling.shown)
+        return {(item.pair.case, item.pair.base): item.notes for item in items}
+
+    def of(self, found: Comparison) -> tuple[Note, ...]:
+        """All of them, each word once."""
+        by_word: dict[str, Note] = {}
+        for note in self._all(found):
+            by_word.setdefault(note.word, note)
+        return tuple(by_word.values())
+
+    def _all(self, found: Comparison) -> Iterator[Note]:
+        yield from found.notes
+        if doubt := self._distrust(found):
+            yield doubt
+        pair = (found.case, found.base)
+        yield from (note for note in self._judged.get(pair, ()) if note.word != UNDECIDED)
+        if reason := self._why_not.get(pair) or not_gated(self.samples.results, found.case):
+            yield Note(NOT_JUDGED, reason)
+
+    def _distrust(self, found: Comparison) -> Note | None:
+        """As the gate has it. Without an interval nothing is claimed, and only a control not seen matters."""
+        group = self.controls[found.case.group]
+        if found.interval is None and (group.positive is None or group.positive.holds):
+            return None
+        try:
+            margin = margin_of(self.samples.results, self.margins, found.case)
+        except BenchError:
+            return None  # a policy without a margin for such figures
+        if group.twin:
+            margin = above_floor(self.samples, Pair(group.twin.case, group.twin.base), margin)
+        return distrust(group, margin.value)

@@ -12,10 +12,14 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.estimate import Interval
+from bench.judge.stats import Note
 from bench.results import ProcessRun, Results, save
+from bench.show.figures import instructions
 from bench.show.mail import STYLES, render_mail
 from bench.show.published import COLUMNS, DEFAULT, load, published_tables
 from bench.show.report_json import render
+from bench.show.sheet import Cost, Entry, Sheet
 from bench.show.table import WIDTH
 from tests import synthetic
 from tests.conftest import Cli
@@ -110,15 +114,35 @@ def test_a_mail_of_a_kernel_is_plain_and_narrow(number: int, style: str) -> None
         assert [line for line in text.splitlines() if len(line) > WIDTH] == []
 
 
+# Rows of each style's tables, and where a column of theirs ends or begins.
+ROWS = {"mail": r" *\d+KiB", "mmtests": "Median|CoeffVar", "lkp": r".* (4K|512K|2M)\b"}
+PLACES = {"mail": r"\|", "mmtests": r"(?<=[\d%)*])(?=$| \[)", "lkp": "(?<=  )(4K|512K|2M)"}
+
+
+def widest(heads: tuple[str, str]) -> Sheet:
+    """A table with the longest labels, marks and figures that there are."""
+    notes = tuple(Note(word, "why") for word in ("UNTRUSTED", "STATE", "not judged"))
+    bounds = Interval(-0.8765, 12.3456)
+    entries = (
+        Entry(0, "", Cost(1e-9, 1e-9), Cost(12345e-9, 0.5), 12.3456, bounds, notes),
+        Entry(7, "scan-first", Cost(1e-7, 0.1), Cost(1.5e-9, 0.2), -0.5, bounds, notes[:2]),
+        Entry(9, "default", None, Cost(1.5e-9, 0.2)),
+    )
+    case = Case.of("vm", "fork", kernel="k", path="scan-first", order=7)
+    return Sheet("fork", (("call", "fork"),), heads, "instructions a page", instructions, entries, (case,))
+
+
+@pytest.mark.parametrize("heads", [("old", "new"), ("", "new"), ("a" * 30, "b" * 70)])
 @pytest.mark.parametrize("style", STYLES)
-def test_the_columns_of_a_mail_are_straight(style: str) -> None:
-    """Bars stand below bars, and so does what an arm costs, whatever a row is called."""
-    text = render_mail(booted(), style, "")
-    for table in text.split("\n\n"):
-        bars = {tuple(found.start() for found in re.finditer(r" \| ", line)) for line in table.splitlines()}
-        assert len(bars - {()}) <= 1
-        costs = {line.rindex("(") for line in table.splitlines() if re.match("(Median|CoeffVar) .*%.$", line)}
-        assert style != "mmtests" or len(costs) <= 1 or "*" in table
+def test_the_columns_of_a_mail_are_straight_and_fit(style: str, heads: tuple[str, str]) -> None:
+    """Whatever a row is called, and however many marks it has."""
+    text = STYLES[style](widest(heads))
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    assert text.count("[1,2,3]") == (2 if style == "mmtests" else 1)
+    rows = [line for line in text.splitlines() if re.match(ROWS[style], line)]
+    assert len(rows) == (6 if style == "mmtests" else 3)
+    places = {tuple(found.start() for found in re.finditer(PLACES[style], row)) for row in rows}
+    assert len(places) == 1
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -67,6 +67,20 @@ def test_what_is_not_to_be_relied_on_is_marked(guests: Results) -> None:
     assert "! not judged at order 0: munmap" in text
 
 
+def test_a_group_is_not_trusted_whether_or_not_the_gate_judges_the_pair() -> None:
+    """It judges a generation's larger folios against no base, and a kernel may be called like one."""
+    text = render_mail(booted(names=("old", "v6.12")), "mail", "", Filters.parse(["fork", "path=default"]))
+    assert re.search(r"^ *2048KiB .* \[1\]$", text, re.MULTILINE)
+    assert "[1] UNTRUSTED: the positive control" in text
+
+
+def test_a_control_that_was_not_seen_counts_where_there_are_no_intervals() -> None:
+    """One that is merely missing does not: nothing is claimed there."""
+    text = render_mail(booted(1, 1), "mail", "", Filters.parse(["fork", "path=pte,ptes", "kernel=new"]))
+    assert re.search(r"^ *64KiB .* - \[1\]$", text, re.MULTILINE)
+    assert re.search(r"^ *2048KiB .* - \[1,2\]$", text, re.MULTILINE)
+
+
 def test_the_caveat_about_per_page_is_in_every_mail_that_shows_it(guests: Results) -> None:
     """Once, and not where there is no per-page figure."""
     for style in STYLES:

@@ -34,7 +34,13 @@ def _heads(sheet: Sheet) -> list[str]:
     if len(heads[0]) > BEFORE or len(heads[1]) > AFTER:
         heads, legend = sheet.short(), [sheet.legend(), ""]
     if not sheet.compares:
-        return [*legend, f"{heads[1]:>{BEFORE}}", "-" * BEFORE, "%stddev".rjust(BEFORE), "\\  ".rjust(BEFORE)]
+        return [
+            *legend,
+            f"{heads[1]:>{BEFORE}}",
+            "-" * BEFORE,
+            "%stddev".rjust(BEFORE),
+            "\\".rjust(BEFORE - 2),
+        ]
     return [*legend, f"{heads[0]:>{BEFORE}} {heads[1]:>{AFTER}}", *HEAD]
 
 

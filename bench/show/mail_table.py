@@ -8,20 +8,25 @@ from bench.show.sheet import Cost, Entry, Sheet
 from bench.show.table import NONE, WIDTH, interval
 
 FOLIO, COST, CHANGE = 11, 8, 7  # columns at least
-GAP = " | "
+GAP, NARROW = " | ", "|"
 
 
 def mail_table(sheet: Sheet) -> str:
     """A line a folio size; arms whose names would make it too wide are named above it."""
-    lines = _lines(sheet, sheet.heads)
-    legend: list[str] = []
-    if max(map(len, lines)) > WIDTH:
-        lines, legend = _lines(sheet, sheet.short()), [sheet.legend(), ""]
+    lines, legend = _lines(sheet, sheet.heads, GAP), list[str]()
+    if not _fit(lines):
+        legend = [sheet.legend(), ""]
+        tries = (_lines(sheet, sheet.short(), gap) for gap in (GAP, NARROW))
+        lines = next(filter(_fit, tries), lines)
     rule = "-" * max(map(len, lines))
     return "\n".join([sheet.title, "", *legend, lines[0], rule, *lines[1:], *sheet.below()]) + "\n"
 
 
-def _lines(sheet: Sheet, heads: tuple[str, str]) -> list[str]:
+def _fit(lines: Sequence[str]) -> bool:
+    return max(map(len, lines)) <= WIDTH
+
+
+def _lines(sheet: Sheet, heads: tuple[str, str], gap: str) -> list[str]:
     """Head and rows; columns are as wide as what is in them."""
     rows: list[tuple[str, ...]]
     rows = [("Folio Size", *heads, "Change", "95 % interval"), *(_row(sheet, e) for e in sheet.entries)]
@@ -30,13 +35,13 @@ def _lines(sheet: Sheet, heads: tuple[str, str]) -> list[str]:
     least = (FOLIO, COST, COST, CHANGE, 0)
     widths = [max(w, *map(len, column)) for w, column in zip(least, zip(*rows))]
     marks = ["", *map(sheet.mark, sheet.entries)]
-    return [_line(cells, widths) + mark for cells, mark in zip(rows, marks)]
+    return [_line(cells, widths, gap) + mark for cells, mark in zip(rows, marks)]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     """Figures to the right, the interval, which is last, to the left."""
     right = [cell.rjust(width) for cell, width in zip(cells, widths)]
-    return GAP.join([*right[:4], *cells[4:]])
+    return gap.join([*right[:4], *cells[4:]])
 
 
 def _row(sheet: Sheet, entry: Entry) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge import policy
 from bench.results import ProcessRun, Results, load, save
 from bench.show import export
 from bench.show.live_notes import PATHS
@@ -81,6 +82,27 @@ def test_a_control_that_was_not_seen_counts_where_there_are_no_intervals() -> No
     assert re.search(r"^ *2048KiB .* - \[1,2\]$", text, re.MULTILINE)
 
 
+def test_margins_that_do_not_serve_are_a_reason_to_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail is written nevertheless, and every change in it is marked."""
+
+    def refuse() -> None:
+        raise UsageError("thresholds.toml: an exception expired on 2026-01-01")
+
+    monkeypatch.setattr(policy, "load", refuse)
+    text = render_mail(booted(), "mmtests", "", Filters.parse(["fork", "path=default"]))
+    assert "[1] not judged: thresholds.toml: an exception expired on 2026-01-01" in flat(text)
+    assert re.search(r"^Median    2M .*\) \[1\]$", text, re.MULTILINE)
+
+
+def test_margins_that_are_not_there_are_refused_where_they_are_named(cli: Cli, guests: Results) -> None:
+    """One sentence."""
+    save(guests, cli.cwd / "vm.json")
+    for more in ((), ("--style", "mail"), ("--base", "kernel=old")):
+        outcome = cli("report", "vm.json", "--thresholds", "nowhere.toml", *more)
+        assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+        assert "nowhere.toml" in outcome.err
+
+
 def test_the_caveat_about_per_page_is_in_every_mail_that_shows_it(guests: Results) -> None:
     """Once, and not where there is no per-page figure."""
     for style in STYLES:
@@ -114,8 +136,6 @@ def test_guests_are_named_and_not_their_host(boots: int, rounds: int, said: str)
 
 def test_the_page_names_the_guests(guests: Results) -> None:
     """In its head, and boots below its tables."""
-    from bench.judge import policy
-
     page = render_page("vm.json", guests, policy.load(), "")
     assert "old is Linux 6.1.0-56-cloud-amd64" in page.partition("</header>")[0]
     assert "Host CPU" not in page.partition("</header>")[0]

@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
     if args.style:
         from bench.show import mail
 
-        again, margins = before_after.again(args, [args.file], []), policy.load(args.thresholds)
-        text = mail.render_mail(measured, args.style, again, filters, args.base or "", tables, margins)
+        again = before_after.again(args, [args.file], [])
+        text = mail.render_mail(measured, args.style, again, filters, args.base or "", tables, _margins(args))
         print(text, end="")
         return 0
     print("\n".join([_text(args, measured, filters), *tables]), end="")
@@ -113,6 +113,11 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--json holds this file's own figures; leave out --published and --thresholds")
 
 
+def _margins(args: argparse.Namespace) -> policy.Policy | None:
+    """Those named; else whoever needs some takes the tree's own, if they serve."""
+    return policy.load(args.thresholds) if args.thresholds else None
+
+
 def _text(args: argparse.Namespace, measured: results.Results, filters: Filters) -> str:
     if args.json:
         from bench.show import report_json
@@ -120,7 +125,7 @@ def _text(args: argparse.Namespace, measured: results.Results, filters: Filters)
         if args.base:
             return report_json.render_against(measured, args.base, filters)
         return report_json.render(measured, filters)
-    margins = policy.load(args.thresholds)
+    margins = _margins(args)
     if args.row or args.col or args.base:
         # A base alone: its key's values stand beside each other.
         row, col = args.row or "order", args.col or (args.base or "path").partition("=")[0]

@@ -28,14 +28,20 @@ class Doubts:
     """Those of one result file, by a policy's margins."""
 
     def __init__(self, samples: Samples, margins: policy.Policy | None = None) -> None:
-        self.samples, self.margins = samples, margins or policy.load()
-        self.controls = controls(samples)
+        self.samples, self.controls = samples, controls(samples)
+        self._no_margins: tuple[Note, ...] = ()
+        try:
+            self.margins: policy.Policy | None = margins or policy.load()
+        except BenchError as error:
+            self.margins, self._no_margins = None, (Note(NOT_JUDGED, str(error)),)
         found = pairs(samples.results)
         self._why_not = {(pair.case, pair.base): pair.why_not for pair in found if pair.why_not != OLDER}
         self._judged = self._notes_of_gate()
 
     def _notes_of_gate(self) -> dict[tuple[Case, Case], tuple[Note, ...]]:
         """What the gate says of each pair; nothing of a file that it does not judge."""
+        if self.margins is None:
+            return {}
         try:
             ruling = judge(self.samples.results, self.margins)
         except BenchError:
@@ -51,7 +57,7 @@ class Doubts:
         return tuple(by_word.values())
 
     def _all(self, found: Comparison) -> Iterator[Note]:
-        yield from found.notes
+        yield from (*found.notes, *self._no_margins)
         if doubt := self._distrust(found):
             yield doubt
         pair = (found.case, found.base)
@@ -63,6 +69,8 @@ class Doubts:
         """As the gate has it. Without an interval nothing is claimed, and only a control not seen matters."""
         group = self.controls[found.case.group]
         if found.interval is None and (group.positive is None or group.positive.holds):
+            return None
+        if self.margins is None:
             return None
         try:
             margin = margin_of(self.samples.results, self.margins, found.case)

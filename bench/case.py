@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,7 +45,7 @@ class Case:
         keys = dict(pair.partition("=")[::2] for pair in pairs)
         wellformed = level in LEVELS and op and len(keys) == len(pairs) and all(keys.values())
         if not wellformed or set(keys) - set(KEYS) or not _is_number(keys.get("order", "0")):
-            raise UsageError(f"{name!r} is not a case name (level/op/key=value/...)")
+            raise UsageError(f"{name!r} is not a case name (level/op/key=value/...); see `rmapbench list`")
         return cls.of(level, op, **keys)
 
     @cached_property
@@ -118,6 +118,15 @@ class Filters:
         """The values asked for of `key`, empty if it is not filtered on."""
         return dict(self.keys).get(key, ())
 
+    def each(self, keys: Iterable[str]) -> Iterator[Filters]:
+        """These filters on operations and some keys, once for every word, which stands alone in its place."""
+        kept = {key: values for key, values in self.keys if key in keys}
+        for op in self.ops:
+            yield Filters((op,), tuple(kept.items()))
+        for key, values in kept.items():
+            for value in values:
+                yield Filters(self.ops, tuple({**kept, key: (value,)}.items()))
+
     def match(self, case: Case) -> bool:
         """Is the case among those selected?"""
         if self.ops and not {case.op, case.level} & set(self.ops):
@@ -130,10 +139,11 @@ class Filters:
         self._check_words(cases)
         chosen = [case for case in cases if self.match(case)]
         if not chosen:
-            raise UsageError("no case has all of: " + " ".join(self._words()) + "; see `rmapbench list`")
+            raise UsageError("no case has all of: " + " ".join(self.words()) + "; see `rmapbench list`")
         return chosen
 
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
+        """As the command line has them."""
         return [*self.ops, *(f"{key}={','.join(values)}" for key, values in self.keys)]
 
     def _check_words(self, cases: list[Case]) -> None:

@@ -32,8 +32,6 @@ DESCRIPTION = (
     "What does handling the reverse mapping of a folio in one batch (_ptes) do, against one call per "
     "page (_pte), to order-0 folios and to every mTHP size? Without arguments: measure the main calls."
 )
-
-
 BISECT = "--bisect"  # of `gate`: exit codes as `git bisect run` reads them
 
 
@@ -66,17 +64,17 @@ def _guarded(argv: Sequence[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     if completion.asked():
-        completion.answer(_parser(completion.command_asked()))
+        completion.answer(parser_of(completion.command_asked()))
     if not argv:
         argv = ["run", "--main"]
-    parser = _parser(argv[0])
+    parser = parser_of(argv[0])
     args = parser.parse_args(argv)
     code = int(args.handler(args))
     sys.stdout.flush()
     return code
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def parser_of(command: str) -> argparse.ArgumentParser:
     """The program's parser; only the command that is asked for is imported."""
     parser = _Parser(prog=PROGRAM, description=DESCRIPTION, epilog="exit codes: see README, 'Exit codes'")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")

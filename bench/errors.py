@@ -37,6 +37,11 @@ class Interrupted(BenchError):
     exit_code = 130
 
 
+def taken(path: object) -> UsageError:
+    """The error for a file that is there already, and is not to be overwritten unasked."""
+    return UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+
+
 def one_of(what: str, wrong: str, valid: object) -> UsageError:
     """The error for a name that is not among the valid ones, which it lists."""
     names = ", ".join(str(name) for name in valid)  # type: ignore[attr-defined]

@@ -10,6 +10,8 @@ from types import ModuleType
 from bench.case import Case, Filters
 from bench.errors import UsageError
 
+RESULT_FILES = (".json", ".json.gz")
+
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """Words that select cases."""
@@ -108,7 +110,12 @@ def add_chart(parser: argparse.ArgumentParser, what: str) -> None:
 def check_chart(args: argparse.Namespace) -> None:
     """Refuse, before anything is done, a chart in another format."""
     if args.chart and args.chart.suffix not in (".svg", ".png"):
-        raise UsageError(f"{args.chart}: a chart is .svg or .png")
+        raise UsageError(f"{args.chart}: a chart is .svg or .png; name it so")
+
+
+def is_result_file(word: str) -> bool:
+    """Is a word of the command line a result file, and no filter? One that says so need not be there."""
+    return word.endswith(RESULT_FILES) or ("=" not in word and Path(word).is_file())
 
 
 def filters(args: argparse.Namespace) -> Filters:

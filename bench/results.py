@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bench import results_units as units
 from bench.case import Case
-from bench.errors import UsageError
+from bench.errors import UsageError, taken
 from bench.results_check import checked
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PROBE = 1 << 16  # bytes tried out before measuring; a full disk refuses them
 # What belongs to a run even if all runs of a file agree on it: pyperf moves common metadata to the top.
 PER_RUN = (
     "base", "pages", "extra_locked", "extra_pages", "same_code", "not_gated", "duration", "gross", "empty",
-    "placement",
+    "placement", "anon_huge_mib",
     "order_share", "present", "by_pmd", "wp_even", "wp_odd", "vmas", "fallbacks", "splits", "attempts",
 )  # fmt: skip
 OWN = ("name", "unit", "loops", "process")  # fields or benchmark properties, not metadata of ours
@@ -105,7 +105,7 @@ def _suite(path: Path) -> tuple[list[Any], dict[str, Any]]:
     if not isinstance(benchmarks, list) or not benchmarks or not isinstance(common, dict):
         raise UsageError(f"{path}: JSON, but no pyperf suite; give a file that `rmapbench run` wrote")
     if data.get("version") != "1.0":
-        raise UsageError(f"{path}: pyperf format {data.get('version')!r} is not supported, only '1.0'")
+        raise UsageError(f"{path}: pyperf format {data.get('version')!r}, not '1.0'; measure again")
     return benchmarks, common
 
 
@@ -209,7 +209,7 @@ def check_writable(path: str | Path, force: bool = False) -> None:
     if path.is_dir():
         raise UsageError(f"{path}: is a directory; name a file in it, such as {path / 'run.json.gz'}")
     if path.exists() and not force:
-        raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+        raise taken(path)
     with _replacing(path) as file:
         file.write(bytes(PROBE))
         file.flush()
@@ -218,10 +218,7 @@ def check_writable(path: str | Path, force: bool = False) -> None:
 
 
 def save(results: Results, path: str | Path, force: bool = False) -> None:
-    """Write `results` as a pyperf suite, gzipped if the name ends in .gz.
-
-    What was there stays until the new file is complete.
-    """
+    """Write `results` as a pyperf suite, zipped if named so; what was there stays until it is whole."""
     text = io.StringIO()
     _pyperf_suite(results).dump(text)
     write_text(path, text.getvalue(), force)
@@ -229,12 +226,16 @@ def save(results: Results, path: str | Path, force: bool = False) -> None:
 
 def write_text(path: str | Path, text: str, force: bool = False) -> None:
     """Write a text file, gzipped if the name ends in .gz, with the promises of save()."""
-    path = Path(path)
-    check_writable(path, force)
     data = text.encode()
-    with _replacing(path) as file:
-        # Without date in the header, so that equal results are equal files.
-        file.write(gzip.compress(data, ZIP_LEVEL, mtime=0) if path.suffix == ".gz" else data)
+    # Without date in the header, so that equal results are equal files.
+    write_bytes(path, gzip.compress(data, ZIP_LEVEL, mtime=0) if Path(path).suffix == ".gz" else data, force)
+
+
+def write_bytes(path: str | Path, data: bytes, force: bool = False) -> None:
+    """Write a file, with the promises of save()."""
+    check_writable(path, force)
+    with _replacing(Path(path)) as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 

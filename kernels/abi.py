@@ -13,8 +13,6 @@ from kernels import trace
 
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 ROOT = Path(__file__).parent
-
-
 # Only C entries are ever called (kernels.entry): numba's wrappers would double the time of compiling.
 _INLINED: dict[str, Any] = {
     "nogil": True,

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kernels.abi import INTERFACE, Prototype
+from kernels.mm_types import RMAP_COMPOUND
 
 if TYPE_CHECKING:
     from kernels.variants import VariantFile
-
-RMAP_COMPOUND = 2  # 6.7's flag for a whole-folio mapping (kernels.mm_types)
 
 
 @dataclass(frozen=True)

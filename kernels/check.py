@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from kernels import abi
 from kernels.checking.directed import Scenario, scenarios
 from kernels.checking.legal import Legal, random_folios
-from kernels.checking.operations import FolioSpec, Operation
 from kernels.checking.replay import Mismatch, Replay, Variant
 from kernels.checking.rules import RULES
 from kernels.variants import VariantFile
 
-__all__ = ["Mismatch", "Summary", "check", "replay"]
+__all__ = ["Mismatch", "Summary", "check"]
 INTERLEAVINGS = 300
 STEPS = (4, 16)  # operations of an interleaving, at least and at most
 
@@ -25,14 +24,6 @@ class Summary:
     calls: int
     scenarios: int
     threads: str  # what two threads did, for people
-
-
-def replay(variant: Variant, folios: list[FolioSpec], operations: list[Operation], about: str = "") -> Replay:
-    """Run operations on real memory and on the oracle; Mismatch where they differ after a call."""
-    run = Replay(variant, folios, about)
-    for operation in operations:
-        run.do(operation)
-    return run
 
 
 def check(file: VariantFile, seed: int = 0) -> Summary:

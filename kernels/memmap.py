@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Iterator
@@ -15,16 +16,17 @@ from kernels import vmstat
 from kernels.deferred_split import QUEUE_LEN, QUEUE_LIST
 
 HUGE_PAGE = 2 << 20
-MADV_HUGEPAGE = 14
+MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # madvise(2); the second from Linux 6.1 on, whatever sysfs says
 Words = npt.NDArray[np.int32]
 
 
 class Memory:
-    """Zeroed anonymous memory, 2 MiB aligned and backed by huge pages where the system gives them."""
+    """Zeroed private memory, 2 MiB aligned and backed by huge pages where the system gives them."""
 
     def __init__(self, nbytes: int) -> None:
         size = -(-nbytes // HUGE_PAGE) * HUGE_PAGE
-        self._map = mmap.mmap(-1, size + HUGE_PAGE)
+        # Shared memory, Python's default, would be shmem, to which distributions give no huge pages.
+        self._map = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         buffer = np.frombuffer(self._map, dtype=np.uint8)
         start = buffer.ctypes.data
         self.address = (start + HUGE_PAGE - 1) & -HUGE_PAGE
@@ -33,6 +35,8 @@ class Memory:
         self._map.madvise(MADV_HUGEPAGE, offset, size)
         self.bytes = buffer[offset : offset + nbytes]
         self.bytes[:] = 0
+        with contextlib.suppress(OSError):
+            self._map.madvise(MADV_COLLAPSE, offset, size)
 
     def words(self) -> Words:
         """The memory as signed 32-bit words."""

@@ -14,7 +14,6 @@ from bench.lanes.model.scene_world import SceneWorld
 from bench.lanes.model.targets import Targets
 from kernels import trace
 
-VARIANTS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
 targets = Targets({})
 scenes = Scenes(targets)
 

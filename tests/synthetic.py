@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.case import Case
+from bench.judge.generations import GENERATIONS
 from bench.results import ProcessRun, Results
 
-GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
 ORDERS = (0, 2, 3, 4, 5, 6, 7, 8, 9)
 # (call, kind, state): order-0 cost in ns, cost a page of a large batch as a part of it, paths
 FAMILIES: dict[tuple[str, str, str | None], tuple[float, float, tuple[str, ...]]] = {

@@ -14,13 +14,13 @@ from matplotlib.text import Text
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.generations import GENERATIONS
 from bench.results import ProcessRun, Results, save
 from bench.show import chart, chart_style
 from bench.show.chart_order import cost_chart, ratio_chart
 from bench.show.chart_variants import variants_chart
 from tests import synthetic
 from tests.conftest import Cli
-from tests.synthetic import GENERATIONS
 
 REMOVE = [("remove", "anon", "last")]
 DRAWN = ("ratio", "cost", "variants", "forest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
@@ -49,8 +50,6 @@ def test_cases_without_counts_are_left_out(measured: Results) -> None:
 
 def test_the_chart_command_draws_counts(cli: Cli, measured: Results) -> None:
     """With --counts only."""
-    import json
-
     save(measured, cli.cwd / "run.json")
     (cli.cwd / "counts.json").write_text(json.dumps(counted(measured)))
     outcome = cli("chart", "run.json", "--format", "svg", "--counts", "counts.json")

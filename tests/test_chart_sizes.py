@@ -67,7 +67,7 @@ def test_a_chart_without_figures_is_refused(draw: object) -> None:
 
 
 def at_1gib() -> Results:
-    cases = [case.but(memory="1GiB", path=path) for case in (FORK, ZAP.but()) for path in ("pte", "ptes")]
+    cases = [case.but(memory="1GiB", path=path) for case in (FORK, ZAP) for path in ("pte", "ptes")]
     zap = [Case.of("scenario", "zap", **dict(case.keys)) if case.get("state") else case for case in cases]
     return measured({case: 20.0 if case.get("path") == "pte" else 12.0 for case in zap})
 

@@ -20,8 +20,8 @@ from bench.measure.engine import Engine
 from bench.measure.journal import Journal
 from bench.measure.plan import Arm, Block, Plan, Settings
 from bench.results import Results
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 QUICK = Settings(processes=2, rounds=35, timeout=3.0, cpus=tuple(sorted(os.sched_getaffinity(0)))[:2])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bench import results
 from bench.results import Results
 from tests import synthetic
 from tests.conftest import Cli
-from tests.gated import FAMILY, REMOVE, good, judged, near_margin, slower, without_control
+from tests.gated import FAMILY, REMOVE, ZERO, good, judged, near_margin, slower, without_control
 
 FEW = ("remove", "order=0", "kind=file", "state=last", "variant=v6.10,v6.12")
 Golden = Callable[[str, str], None]
@@ -47,7 +48,7 @@ def test_3_a_regression(cli: Cli, golden: Golden) -> None:
 
 def test_5_inconclusive_only_if_strict(cli: Cli, golden: Golden) -> None:
     """A difference as large as the margin passes loudly, and fails under --strict."""
-    near = slower(good(), REMOVE, 1.0055)
+    near = near_margin()
     outcome = judged(cli, near)
     assert (outcome.code, "! INCONCLUSIVE" in outcome.out) == (0, True)
     assert judged(cli, near, "--strict").code == 5
@@ -144,6 +145,15 @@ def test_bisect_never_calls_an_error_bad(cli: Cli) -> None:
     assert cli("gate", "--bisect", "nowhere.json").code == 125
     assert cli("gate", "--bisect", "--no-such-option").code == 125
     assert judged(cli, near_margin(), "--bisect", "--strict").code == 125
+
+
+def test_bisect_takes_what_is_undecided_for_neither_good_nor_bad(cli: Cli) -> None:
+    """Git skips it; fewer operations than an outdated baseline has are good all the same."""
+    assert judged(cli, near_margin(), "--bisect").code == 125
+    for name, locked in (("old.json", 4), ("new.json", 3)):
+        counts = {REMOVE.name: {**dict.fromkeys(ZERO, 4), "locked_used": locked}}
+        (cli.cwd / name).write_text(json.dumps(counts))
+    assert cli("gate", "new.json", "--baseline", "old.json", "--bisect").code == 0
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-import yaml
 from junitparser import Error, Failure, JUnitXml, Skipped
 from tap.parser import Parser
 
@@ -20,7 +19,7 @@ from bench.show.report import render_text
 from bench.show.table import WIDTH
 from bench.show.verdicts import verdict_column
 from tests import synthetic
-from tests.conftest import ROOT, Cli
+from tests.conftest import Cli
 from tests.gated import REMOVE, good, judged, near_margin, refused, slower, without_control
 
 DUP = next(case for case in good().runs if case.op == "dup_file" and case.get("path") == "ptes")
@@ -111,16 +110,3 @@ def test_the_report_has_a_verdict_column() -> None:
     assert re.search(r"^4K .* \+2\.5 % .* REGRESSED", text, re.MULTILINE)
     older = render_text(found, Filters.parse(["variant=v6.12"]), [verdict_column(found)])
     assert "REGRESSED" not in older and "OK" not in older
-
-
-def test_the_workflow_runs_commands_that_exist(cli: Cli) -> None:
-    """It is YAML, and every rmapbench command in it is one that the program can parse."""
-    workflow = yaml.safe_load((ROOT / ".github/workflows/perf-gate.yml").read_text())
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    commands = [step["run"] for step in steps if "rmapbench gate" in step.get("run", "")]
-    assert len(commands) == 2
-    for command in commands:
-        words = command.replace('"$GITHUB_STEP_SUMMARY"', "s.md").split()[1:]
-        assert cli(*words, "--help").code == 0
-        for option in (word for word in words if word.startswith("--")):
-            assert option in cli("gate", "--help").out

@@ -230,12 +230,12 @@ def test_a_current_directory_that_is_gone_is_left_out(
 
 
 def test_each_kind_counts_the_copies_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An anonymous fork has two memories at a time, one of hugetlb pages has one; they share a name."""
+    """A child that lives keeps its copies while its parent makes others; munmap and fork take one memory."""
     pool = tmp_path / machine.HUGETLB / "nr_hugepages"
     pool.parent.mkdir(parents=True)
     pool.write_text("0")
     use(monkeypatch, Machine(fake(tmp_path)))  # of 1 GiB
     chosen = lane.cases({}, Filters.parse(["memory=512MiB"]))
-    lane.prepare([case for case in chosen if case.op == "fork" and case.get("kind") == "hugetlb"], {})
-    with pytest.raises(UsageError, match=r"live/fork/path=pte/order=0/memory=512MiB: needs 1190 MiB"):
-        lane.prepare([case for case in chosen if case.op == "fork" and not case.get("kind")], {})
+    lane.prepare([case for case in chosen if case.op in ("fork", "munmap")], {})
+    with pytest.raises(UsageError, match=r"live/cow_byte/path=default/order=0/memory=512MiB: needs 1190 MiB"):
+        lane.prepare([case for case in chosen if case.op == "cow_byte"], {})

@@ -1,4 +1,4 @@
-"""The live lane before it measures: what exists, what is skipped and why, how much memory it takes."""
+"""The live lane before it measures: what exists, what is skipped and why, what is refused."""
 
 from __future__ import annotations
 
@@ -10,45 +10,20 @@ import pytest
 from bench.case import Case, Filters
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.live import catalogue, lane
-from bench.lanes.live.catalogue import FAMILIES, MIB, format_memory, larger, parse_memory
-from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.catalogue import FAMILIES
+from bench.lanes.live.machine import Machine
 from bench.lanes.live.workload.operations import OPERATIONS
 from tests.conftest import ROOT
+from tests.live import machine_files, tree, use
 
-# Calls that the running kernel makes for nobody: a PMD of file memory is never copied.
-NEVER_CALLED = {"folio_dup_file_rmap_pmd"}
 NO_BITS = "userfaultfd: Operation not permitted"
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    """Files below a root, with their contents."""
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
+EVERY = [(family.kind, operation) for family in FAMILIES for operation in family.operations]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A machine with two mTHP sizes, 8 GiB, one node, no swap, no ksmd, no hugetlb pool."""
-    thp = "sys/kernel/mm/transparent_hugepage"
-    files = {
-        f"{thp}/enabled": "always [madvise] never\n",
-        f"{thp}/shmem_enabled": "always within_size advise [never] deny force\n",
-        f"{thp}/hugepages-64kB/enabled": "always inherit madvise [never]\n",
-        f"{thp}/hugepages-2048kB/enabled": "always [inherit] madvise never\n",
-        f"{thp}/hugepages-8kB/shmem_enabled": "always inherit within_size advise [never]\n",
-        f"{thp}/hugepages-2048kB/shmem_enabled": "always [inherit] within_size advise never\n",
-        "proc/meminfo": "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n",
-        "proc/swaps": "Filename Type Size Used Priority\n",
-        "proc/self/cgroup": "0::/a/b\n",
-        "sys/devices/system/node/node0/cpulist": "0-1\n",
-    }
-    return tree(tmp_path, files)
-
-
-def use(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
-    monkeypatch.setattr(lane, "machine", lambda: machine)
+    """Files of a machine."""
+    return machine_files(tmp_path)
 
 
 def unprivileged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +112,8 @@ def test_where_nothing_can_be_measured_the_exit_code_is_4(
     [
         ({}, "lazyfree", "pageout"),
         ({"proc/swaps": "Filename\n/swap file 1 0 -2\n"}, "pageout", "lazyfree"),
-        ({"sys/devices/system/node/node1/cpulist": "2\n"}, "migrate", ""),
+        ({"sys/devices/system/node/node1/cpulist": "2\n"}, "", "migrate"),  # of CPUs only
+        ({"sys/devices/system/node/has_memory": "0-1\n"}, "migrate", ""),
         ({}, "", "migrate"),
         ({f"sys/kernel/mm/ksm/{n}": "0" for n in ("run", "pages_to_scan", "sleep_millisecs")}, "ksm", ""),
         ({}, "", "ksm"),
@@ -154,62 +130,68 @@ def test_operations_depend_on_the_machine(
     assert not gone or any(note.startswith(f"{gone} (anon): ") for note in lane.skipped())
 
 
-def test_memory_is_a_quarter_of_what_there_is(tmp_path: Path) -> None:
-    """A power of two, 1 GiB at most."""
-    for available, expected in ((8 << 20, "1GiB"), (3 << 20, "512MiB"), (300 << 10, "64MiB")):
-        machine = Machine(tree(tmp_path, {"proc/meminfo": f"MemAvailable: {available} kB\n"}))
-        assert format_memory(machine.default_memory()) == expected
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("migrate", "migrate (anon): this machine has one memory node"),
+        ("fork migrate", "migrate (anon): this machine has one memory node"),
+        ("pageout", "pageout (anon): there is no swap: sudo swapon FILE; lazyfree is measured instead"),
+        ("kind=file", "munmap, fault_around, fork (file): no directory was tried"),
+        ("munmap kind=anon,file order=4", "munmap (file): no directory was tried"),
+        ("fault kind=hugetlb", "fault (hugetlb): this kernel has no 2 MiB hugetlb pages"),
+        ("uffd_continue", "uffd_continue (shmem): too old"),
+        ("split_pmd", f"split_pmd (anon): {NO_BITS}"),
+        ("fork exit path=ptes", f"fork (anon): {NO_BITS}"),
+    ],
+)
+def test_what_this_machine_lacks_is_not_unknown(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    """The reason is the one that `list` has; the exit code is that of what cannot be had here."""
+    use(monkeypatch, Machine(root, NO_BITS, NO_BITS, NO_BITS, no_continue="too old"))
+    with pytest.raises(LaneUnavailable) as caught:
+        lane.cases({}, Filters.parse(words.split()))
+    assert str(caught.value).startswith(said) and caught.value.exit_code == 4
+
+
+def test_what_does_not_exist_is_unknown(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what does; a fault of hugetlb pages on path=pte exists nowhere."""
+    use(monkeypatch, Machine(root))
+    for words, said in (("fork frok", "unknown operation 'frok'"), ("fork path=both", "unknown path 'both'"),
+                        ("fault path=pte", "no case has all of: fault path=pte")):  # fmt: skip
+        filters = Filters.parse(words.split())
+        with pytest.raises(UsageError, match=said):
+            filters.select(lane.cases({}, filters))
 
 
 @pytest.mark.parametrize(
-    ("cgroup", "files", "mebibytes"),
+    ("word", "said"),
     [
-        ("0::/a/b\n", {"a/memory.max": f"{512 << 20}", "a/memory.current": f"{200 << 20}"}, 312),
-        ("0::/a/b\n", {"a/b/memory.max": "max", "a/b/memory.current": "5"}, 8192),
-        ("0::/a\n", {"a/memory.max": f"{100 << 20}", "a/memory.current": f"{100 << 20}",
-                     "a/memory.stat": f"anon 1\ninactive_file {30 << 20}\n"}, 30),
-        ("4:cpu,memory:/c\n", {"memory/c/memory.limit_in_bytes": f"{400 << 20}",
-                               "memory/c/memory.usage_in_bytes": "0"}, 400),
+        ("variant=v6.12", "variants are the model's"),
+        ("state=shared", "the model's"),
+        ("kernel=old", "kernels are the vm lane's"),
+        ("machine=aarch64", "machines are the vm lane's"),
     ],
-)  # fmt: skip
-def test_the_limits_of_control_groups_count(
-    root: Path, cgroup: str, files: dict[str, str], mebibytes: int
-) -> None:
-    """Of both versions, of every group above; page cache that can be dropped is free."""
-    tree(
-        root, {"proc/self/cgroup": cgroup, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
-    )
-    assert Machine(root).available() == mebibytes << 20
+)
+def test_keys_of_other_lanes_are_said_to_be_theirs(word: str, said: str) -> None:
+    """And not an unknown value of which none is valid."""
+    with pytest.raises(UsageError, match=f"^the live lane measures the running kernel; .*{said}$"):
+        lane.cases({}, Filters.parse([word]))
 
 
-def test_too_much_memory_is_refused_with_what_would_fit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything is measured; what is suggested is then accepted."""
+def test_a_fork_of_huge_pages_takes_a_gibibyte(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It copies an entry for 2 MiB: with less it is skipped, with the reason, and refused if asked for."""
+    tree(root, {"sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "0"})
     use(monkeypatch, Machine(root))
-    chosen = lane.cases({}, Filters.parse(["memory=16GiB"]))
-    with pytest.raises(
-        UsageError, match=r"needs \d+ MiB, 8192 MiB are available; memory=\d+MiB would fit"
-    ) as e:
-        lane.prepare(chosen, {})
-    fitting = str(e.value).rpartition("memory=")[2].split()[0]
-    lane.prepare(
-        [case.but(memory=fitting) for case in chosen if case.name.startswith(chosen[0].name[:9])], {}
-    )
-    assert fits(Machine(root), parse_memory(fitting), 1) == ""
-    assert "would fit" not in fits(Machine(root.parent / "nowhere"), MIB, 1)
-
-
-def test_memory_that_makes_no_sense_is_refused() -> None:
-    """One sentence with an example."""
-    for text in ("1GB", "0MiB", "3MiB", "1.5GiB", "GiB", "-4MiB", "4KiB", "99999999999GiB"):
-        with pytest.raises(UsageError, match="multiple of 4 MiB"):
-            parse_memory(text)
-    assert [parse_memory(text) for text in ("4MiB", "1GiB", "4096KiB")] == [4 * MIB, 1024 * MIB, 4 * MIB]
-
-
-def test_the_positive_control_is_a_thirty_second_larger() -> None:
-    """In whole folios."""
-    assert larger(1 << 30, 0) - (1 << 30) == 32 * MIB
-    assert larger(16 * MIB, 9) - 16 * MIB == 2 * MIB
+    there = {"1GiB": True, "512MiB": False}
+    for memory, expected in there.items():
+        listed = lane.cases({}, Filters.parse([f"memory={memory}"]))
+        assert ("live/fork/kind=hugetlb/path=folio/order=9/memory=" + memory in names(listed)) == expected
+        assert ("skipped: fork (hugetlb): with less than 1GiB" in "\n".join(lane.notes(listed))) != expected
+    asked = ["fork", "kind=hugetlb"]
+    assert len(lane.cases({}, Filters.parse([*asked, "memory=1GiB,2GiB"])))
+    with pytest.raises(UsageError, match=r"^fork \(hugetlb\): with less than 1GiB .*; add memory=1GiB$"):
+        lane.cases({}, Filters.parse([*asked, "memory=256MiB"]))
 
 
 def test_each_block_has_its_controls(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,12 +221,12 @@ def test_only_what_is_chosen_is_planned(root: Path, monkeypatch: pytest.MonkeyPa
 
 def test_operations_of_the_catalogue_are_those_of_the_workload() -> None:
     """Each can be asked for, and none is forgotten."""
-    assert {operation.name for _, _, operation in catalogue.families()} == set(OPERATIONS)
+    assert {operation.name for _, operation in EVERY} == set(OPERATIONS)
 
 
 def test_the_operations_cover_the_interface() -> None:
     """Every rmap call that a running kernel makes is exercised by some operation."""
-    made = {call for _, _, operation in catalogue.families() for call in operation.calls}
+    made = {call for _, operation in EVERY for call in operation.calls}
     expected = {"folio_add_new_anon_rmap", "folio_move_anon_rmap"}
     for stem, paths in {
         "add_anon": "pte ptes pmd", "try_dup_anon": "pte ptes pmd", "try_share_anon": "pte pmd",
@@ -254,7 +236,9 @@ def test_the_operations_cover_the_interface() -> None:
     hugetlb = "add_new_anon", "add_anon", "try_dup_anon", "try_share_anon", "add_file"
     expected |= {"hugetlb_remove_rmap", *(f"hugetlb_{stem}_rmap" for stem in hugetlb)}
     assert expected - made == set()
-    assert not NEVER_CALLED & made
+    assert not set(catalogue.NEVER_CALLED) & made
+    only = {"folio_add_file_rmap_pte"}  # faults map by folio_add_file_rmap_ptes, of one page too
+    assert [op.name for _, _, op in catalogue.families() if only & set(op.calls)] == ["uffd_continue"]
 
 
 def test_list_names_the_calls_of_each_operation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +246,7 @@ def test_list_names_the_calls_of_each_operation(root: Path, monkeypatch: pytest.
     use(monkeypatch, Machine(root))
     notes = lane.notes(lane.cases({}))
     assert "split_pmd (anon): folio_add_anon_rmap_ptes, folio_remove_rmap_pmd" in notes
+    assert "no operation: folio_dup_file_rmap_pmd, which no kernel calls" in notes
     assert "mprotect (anon): no rmap call" in notes and "mremap (anon): no rmap call" in notes
     assert any(note.startswith("skipped: ") for note in notes)
 
@@ -283,7 +268,7 @@ def test_families_that_share_memory_leave_it_whole() -> None:
 def test_the_readme_has_every_operation_with_its_calls() -> None:
     """The table of the manual is that of the catalogue."""
     text = (ROOT / "README.md").read_text()
-    for kind, _, operation in catalogue.families():
+    for kind, operation in EVERY:
         (line,) = (line for line in text.splitlines() if line.startswith(f"| `{operation.name}` | {kind} |"))
         named: list[str] = []
         for word in line.rpartition(" | ")[2].split("`")[1::2]:

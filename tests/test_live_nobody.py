@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import ROOT
-
-NOBODY = 65534
-
-
-def nobodys_python() -> str:
-    """An interpreter that a user without rights may run on this tree; empty if there is none."""
-    if os.geteuid() != 0:
-        return ""
-    for python in (sys.executable, "/usr/bin/python3"):
-        command = [python, "-I", "-S", str(ROOT / "bench/lanes/live/workload")]
-        with contextlib.suppress(OSError):
-            if not as_nobody(command, "").returncode:
-                return python
-    return ""
-
-
-def as_nobody(command: list[str], text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, input=text, capture_output=True, text=True, timeout=60, cwd="/", env={},
-        user=NOBODY, group=NOBODY, extra_groups=[],
-    )  # fmt: skip
+from tests.live import as_nobody, nobodys_python
 
 
 @pytest.mark.skipif(not nobodys_python(), reason="needs root, and an interpreter that others may run")

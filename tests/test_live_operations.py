@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import operations
-from bench.lanes.live.workload.system import Unmeasurable
+from bench.lanes.live import catalogue
+from bench.lanes.live.workload import operations, userfault
+from bench.lanes.live.workload.memory import mapped
+from bench.lanes.live.workload.system import PAGE, PMD, Unmeasurable
 from tests.conftest import ROOT
 
 START = 64 << 20
@@ -40,6 +47,87 @@ def test_migration_moves_a_page_of_each_folio(
     with expected:
         assert operations.migrate(mapping, "default").gross == 5
     assert asked == [START, START + (1 << 14), START + (2 << 14), START + (3 << 14)]
+
+
+@pytest.mark.parametrize(
+    ("with_memory", "here", "found"),
+    [
+        ("0-1", 0, 1),
+        ("0,3", 0, 3),
+        ("0-3,8", 2, 0),
+        ("0", 0, "this machine has one memory node"),
+        ("0", 1, "runs on a node without memory"),
+    ],
+)
+def test_migration_goes_to_another_node_with_memory(
+    tmp_path: Path, with_memory: str, here: int, found: int | str
+) -> None:
+    """Nodes of CPUs only have none to give, and what lies elsewhere already would not be moved."""
+    for node in range(10):
+        (tmp_path / f"node{node}").mkdir()
+    (tmp_path / "has_memory").write_text(f"{with_memory}\n")
+    (tmp_path / f"node{here}/cpu{min(os.sched_getaffinity(0))}").touch()
+    if isinstance(found, int):
+        assert operations._other_node(str(tmp_path)) == found
+    else:
+        with pytest.raises(Unmeasurable, match=found):
+            operations._other_node(str(tmp_path))
+
+
+def test_what_is_moved_stays_inside_the_room_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in a PMD that room begins; else it would replace memory of others. It never begins a PMD."""
+    mapping: Any = SimpleNamespace(start=0, size=4 * PMD)
+    begins, rooms, targets = range(START, START + PMD, PAGE), [], []
+
+    def reserve(_at: int, room: int, *_: object, **__: object) -> int:
+        rooms.append(room)
+        return begins[len(rooms) - 1]
+
+    def move(_call: object, *where: int) -> int:
+        targets.append(where[-1])
+        return 5
+
+    monkeypatch.setattr(operations.system, "mmap", reserve)
+    monkeypatch.setattr(operations.system, "munmap", lambda *_: None)
+    monkeypatch.setattr(operations, "stopwatch", move)
+    for _ in begins:
+        operations.mremap(mapping, "default")
+    for begin, room, target in zip(begins, rooms, targets, strict=True):
+        assert begin <= target and target + mapping.size <= begin + room
+        assert target % PMD
+
+
+@pytest.mark.skipif(bool(userfault.missing_continue()), reason="needs UFFDIO_CONTINUE of shmem (5.14)")
+def test_cached_pages_are_mapped_without_faults() -> None:
+    """All of them, by one call, as its own proof says; a file that lacks pages has no time but a reason."""
+    with mapped("shmem", 0, 64 * PAGE) as mapping:
+        with pytest.raises(Unmeasurable, match="timed call: Bad address"):
+            operations.uffd_continue(mapping, "default")
+        mapping.populate(by_pmd=False)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        timed = operations.uffd_continue(mapping, "default")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 64
+    assert timed.gross > 0 and (timed.proof["present"], timed.proof["vmas"]) == (1, 1)
+    assert (timed.proof["wp_even"], timed.proof["wp_odd"]) == (0, 0)
+
+
+def named(text: str) -> set[str]:
+    """The calls that a docstring names, as patterns: `_ptes` after one of them ends like it, else."""
+    found: list[str] = []
+    for word in re.findall(r"\b(?:folio|hugetlb)_\w*rmap\w*\*?|(?<!\w)_(?:ptes|pte|pmd)\b", text):
+        found.append(found[-1].rpartition("_")[0] + word if word.startswith("_") else word)
+    return set(found)
+
+
+@pytest.mark.parametrize("name", sorted(operations.OPERATIONS))
+def test_each_operation_says_the_calls_that_the_catalogue_has(name: str) -> None:
+    """Of all kinds of memory together: none is missing, none is too many; those that make none say so."""
+    text = operations.OPERATIONS[name].__doc__ or ""
+    calls = {call for _, _, op in catalogue.families() if op.name == name for call in op.calls}
+    patterns = named(text)
+    assert {call for call in calls if not any(fnmatch(call, pattern) for pattern in patterns)} == set()
+    assert {pattern for pattern in patterns if not any(fnmatch(call, pattern) for call in calls)} == set()
+    assert ("no rmap call" in text) == (not calls)
 
 
 def test_waiting_for_real_time_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest
 from bench import results
 from bench.case import Case
 from bench.lanes.live import lane
+from bench.lanes.live.machine import Machine
 from tests.conftest import Cli
 from tests.live import ORDER, lacking, state
 
@@ -182,6 +183,29 @@ def test_memory_that_became_scarce_is_not_taken(monkeypatch: pytest.MonkeyPatch)
         arm = session.arm(spec, {"loops": 1})
         assert arm.run() == (None,)
         assert arm.told() == [{"unmeasurable": "needs 2 MiB, 1 MiB are available"}]
+
+
+def anonymous(pid: int) -> int:
+    """Bytes of anonymous memory that a process has."""
+    words = Path(f"/proc/{pid}/smaps_rollup").read_text().split()
+    return int(words[words.index("Anonymous:") + 1]) << 10
+
+
+def test_memory_that_is_held_counts_as_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where exactly one memory fits, every arm of both rounds is measured, the larger control too."""
+    from bench.lanes.live.session import Session
+
+    session, size = Session({"select": {"anon": True}, "directory": ""}), 32 << 20
+    pid, least = session.workload._process.pid, int(size * 1.1) + (64 << 20)
+    monkeypatch.setattr(Machine, "available", lambda _: least - anonymous(pid))
+    spec = {"kind": "anon", "memory": "anon", "copies": 1, "order": 0, "shared": True, "bytes": size,
+            "ops": ["exit"]}  # fmt: skip
+    roles = [("case", "ptes"), ("case", "default"), ("positive", "ptes")]
+    with session.workload:
+        arms = [session.arm({**spec, "role": role, "path": path}, {"loops": 1}) for role, path in roles]
+        for arm in (*arms, *arms):
+            arm.run()
+        assert [arm.told()[0].get("unmeasurable") for arm in arms] == [None] * 3
 
 
 def test_a_second_run_is_refused(cli: Cli) -> None:

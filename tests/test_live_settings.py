@@ -16,6 +16,7 @@ import pytest
 from bench.errors import LaneUnavailable
 from bench.lanes.live import settings
 from tests.conftest import ROOT
+from tests.live import NOBODY, as_nobody, nobodys_python
 
 # A run that changes both settings again and again, until somebody ends it.
 CHANGES = """
@@ -143,6 +144,73 @@ def test_a_second_run_is_refused_with_the_number_of_the_first(tmp_path: Path, fi
     with settings.kept(files, place):
         assert values(files) == BEFORE
     assert values(files) == BEFORE
+
+
+def test_a_second_run_is_refused_wherever_its_own_settings_are_kept(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    """The machine has one lock beside those of its users; when the first run is done, another may start."""
+    name = f"{tmp_path}/machine"
+    with settings.kept(files, tmp_path / "one", name):
+        said = rf"another live run is at work \(process {os.getpid()}, @{name}\); wait for its end"
+        with pytest.raises(LaneUnavailable, match=said), settings.kept(files, tmp_path / "two", name):
+            pytest.fail("two runs at once")
+        assert not (tmp_path / "two/settings.json").exists()
+    with settings.kept(files, tmp_path / "two", name):
+        pass
+
+
+def test_a_lock_that_is_forbidden_is_one_sentence(
+    tmp_path: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a sandbox has no sockets."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("bench.lanes.live.lock.fcntl.flock", refuse)
+    said = r"lock: the lock that keeps live runs apart cannot be taken \(Permission denied\); run where"
+    with pytest.raises(LaneUnavailable, match=said), settings.kept(files, tmp_path / "state"):
+        pytest.fail("it was not locked")
+
+
+# A run of a user without rights that changes nothing; it says that it runs, or why it must not.
+RUNS = """
+import sys, tempfile
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from bench.errors import LaneUnavailable
+from bench.lanes.live.settings import kept
+with tempfile.TemporaryDirectory() as place:
+    try:
+        with kept([], Path(place), sys.argv[2]):
+            print("runs", flush=True)
+            sys.stdin.read()
+    except LaneUnavailable as error:
+        print(error, flush=True)
+"""
+
+
+@pytest.mark.skipif(not nobodys_python(), reason="needs root, and an interpreter that others may run")
+def test_users_cannot_measure_at_the_same_time(tmp_path: Path, files: list[Path]) -> None:
+    """Root is refused while another user measures, and the other way round, with the other's process."""
+    name = f"{tmp_path}/machine"
+    command = [nobodys_python(), "-I", "-S", "-c", RUNS, str(ROOT), name]
+    with settings.kept(files, tmp_path / "state", name):
+        said = as_nobody(command, "").stdout
+        assert said.startswith(f"another live run is at work (process {os.getpid()}, @"), said
+    assert as_nobody(command, "").stdout == "runs\n"
+    other = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/", env={},
+        user=NOBODY, group=NOBODY, extra_groups=[],
+    )  # fmt: skip
+    assert other.stdout and other.stdout.readline() == "runs\n"
+    refused = pytest.raises(LaneUnavailable, match=rf"\(process {other.pid}, @")
+    with refused, settings.kept(files, tmp_path / "state", name):
+        pytest.fail("two runs at once")
+    other.communicate("", timeout=10)
+    with settings.kept(files, tmp_path / "state", name):
+        pass
 
 
 def test_a_setting_that_cannot_be_put_back_is_named(tmp_path: Path, files: list[Path]) -> None:

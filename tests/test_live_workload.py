@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import memory, proof, serve
+from bench.lanes.live.workload import memory, proof
 from bench.lanes.live.workload.system import Unmeasurable
 from tests.conftest import ROOT
 
@@ -216,18 +216,6 @@ def test_who_may_not_change_the_hugetlb_pool_uses_what_is_free(tmp_path: Path) -
     ):
         pass
     assert (tmp_path / "nr_hugepages").read_text() == "5"
-
-
-def test_a_share_that_is_counted_falls_with_every_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where folios cannot be seen: two of ten were split after the memory was filled."""
-    mapping: Any = SimpleNamespace(kind="anon", order=4, nominal=10 << 16, folio=1 << 16)
-    mapping.known, mapping.counted = {"order_share": 1.0}, {"allocated": 5, "splits": 1, "fallbacks": 0}
-    monkeypatch.setattr(serve.proof, "take", lambda _: {"present": 1.0})
-    monkeypatch.setattr(serve.proof, "statistics", lambda *_: {"allocated": 15, "splits": 3, "fallbacks": 0})
-    found = serve._as_it_is(mapping)
-    assert (found["order_share"], found["splits"]) == (0.8, 2)
-    monkeypatch.setattr(serve.proof, "take", lambda _: {"present": 1.0, "order_share": 1.0})
-    assert serve._as_it_is(mapping)["order_share"] == 1.0
 
 
 def asked(*lines: str) -> list[dict[str, Any]]:

@@ -8,14 +8,20 @@ from collections import Counter
 import pytest
 
 from bench.case import Case
+from bench.judge import generations
 from bench.lanes.model import lane
 from bench.lanes.model.arms import CallBatch, Spec, World
 from bench.lanes.model.families import BY_NAME, FAMILIES
 from bench.lanes.model.targets import Targets
-from kernels.variants import discover
+from kernels.variants import GENERATIONS, discover
 
 CASES = lane.cases({})
 PLAN = lane.plan(CASES, {})
+
+
+def test_judging_knows_the_generations_that_are_measured() -> None:
+    """In the same order: it names them itself, for files of lanes that need no kernel code."""
+    assert generations.GENERATIONS == GENERATIONS
 
 
 def test_every_case_is_in_exactly_one_block() -> None:

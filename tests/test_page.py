@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import shlex
 from collections.abc import Iterator
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,19 @@ def test_a_verdict_that_is_none_has_its_reason_on_the_page(measured: Results) ->
         assert escape(note) in text
 
 
+def test_rows_that_the_page_leaves_out_are_had_by_a_command_that_exists(cli: Cli) -> None:
+    """The gate's, with the page's file and filters: `report` has no option for it."""
+    save(synthetic.results(synthetic.FAMILIES, orders=(0, 2, 4, 6, 9)), cli.cwd / "a run.json")
+    filters = ["kind=anon,file", "variant=v6.12,v6.15"]
+    assert cli("report", "a run.json", *filters, "--html", "run.html").code == 0
+    said = re.findall(r"(\d+) more, OK or FASTER: [^(]*\(all: ([^)]*)\)", (cli.cwd / "run.html").read_text())
+    assert said and all(words == said[0][1] for _, words in said)
+    program, *words = shlex.split(unescape(said[0][1]))
+    assert program == "rmapbench" and set(filters) < set(words)
+    done = cli(*words)
+    assert done.code == 0 and " more, OK or FASTER" not in done.out, done
+
+
 def test_the_same_file_makes_the_same_page(measured: Results, page: str) -> None:
     """Byte by byte."""
     assert rendered(measured) == page
@@ -191,8 +206,6 @@ def test_the_keyboard_reaches_and_sorts_tables(shown: Any) -> None:
 @needs_browser
 def test_the_page_prints(shown: Any, tmp_path: Path) -> None:
     """As a PDF of some pages, not one a line."""
-    import base64
-
     data = base64.b64decode(shown.execute_cdp_cmd("Page.printToPDF", {})["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", data))
     assert data.startswith(b"%PDF") and 2 <= pages <= 12

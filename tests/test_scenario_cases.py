@@ -18,6 +18,7 @@ from bench.lanes.model.scene_batch import SceneBatch
 from kernels import scene
 from kernels.memmap import get
 from tests.conftest import Cli
+from tests.live import machine_files, tree
 from tests.scenes import batch, code, world
 
 CASES = [case for case in lane.cases({}) if case.level == "scenario"]
@@ -60,11 +61,27 @@ def test_sizes_that_mean_nothing_are_refused(word: str) -> None:
         lane.cases({}, Filters.parse(["fork", word]))
 
 
-def test_more_memory_than_there_is_is_refused_with_the_size_needed(cli: Cli) -> None:
+@pytest.mark.parametrize("memory", ["1048576GiB", "1024TiB"])
+def test_more_memory_than_there_is_is_refused_with_the_size_needed(cli: Cli, memory: str) -> None:
     """Exit code 2 before anything is compiled."""
-    outcome = cli("run", "fork", "order=0", "variant=v6.12", "memory=1048576GiB", "-o", "out.json")
+    outcome = cli("run", "fork", "order=0", "variant=v6.12", f"memory={memory}", "-o", "out.json")
     assert outcome.code == 2
     assert "needs" in outcome.err and "MiB are available" in outcome.err
+
+
+@pytest.mark.parametrize(("workers", "words"), [(1, "one process"), (2, "2 processes at once")])
+def test_what_a_control_group_leaves_is_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, words: str
+) -> None:
+    """As in a container on a machine of 8 GiB, whose limit counts."""
+    monkeypatch.setattr(sizes, "ROOT", machine_files(tmp_path))
+    one = [Case.of("scenario", "fork", variant="v6.12", path="pte", order=0, memory="1GiB")]
+    sizes.refuse_what_does_not_fit(one, workers)
+    group = {"max": f"{300 << 20}", "current": f"{100 << 20}"}
+    tree(tmp_path, {f"sys/fs/cgroup/a/memory.{name}": text for name, text in group.items()})
+    needed = workers * (sizes.arena_bytes(1 << 30) + sizes.SPARED) >> 20
+    with pytest.raises(UsageError, match=f"needs {needed} MiB for {words}, 200 MiB are available"):
+        sizes.refuse_what_does_not_fit(one, workers)
 
 
 def test_more_threads_than_cpus_are_refused_unless_forced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from bench.lanes.model.scene_check import check, check_one
 from kernels import pgtable
 from kernels.check import Mismatch
 from kernels.mm_types import VM_SOFTDIRTY
+from kernels.variants import GENERATIONS
 from tests.conftest import Cli
-from tests.scenes import VARIANTS, batch, code, counted, locked, targets, world
+from tests.scenes import batch, code, counted, locked, targets, world
 
 NEWER = ("v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
 # Locked instructions of an order-4 folio (spec 12.5): page by page in 6.8, then batched in 6.8 (the callers
@@ -98,7 +99,7 @@ def test_a_pinned_folio_is_copied_page_by_page() -> None:
     assert found["locked_used"] + found["locked_unused"] == 2 * 15 + 2 * 17 + 16
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", GENERATIONS)
 def test_every_scenario_leaves_what_the_oracle_says(variant: str) -> None:
     """Every path and pattern, and random pictures: PTEs, counters, references, statistics, rss."""
     assert check(world(), targets.files[variant], code(variant)) > 100
@@ -126,7 +127,7 @@ def pictures(draw: st.DrawFn) -> Picture:
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(pictures(), st.sampled_from(VARIANTS[1:]), st.sampled_from(("pte", "ptes")))
+@given(pictures(), st.sampled_from(GENERATIONS[1:]), st.sampled_from(("pte", "ptes")))
 def test_fork_and_zap_of_anything_leave_what_the_oracle_says(drawn: Picture, variant: str, path: str) -> None:
     """Property-based: whatever is mapped, in every generation with the batched calls."""
     for scenario in ("fork/anon", "fork/anon/shared", "zap/anon/munmap-last", "zap/anon/exit-shared"):
@@ -134,7 +135,7 @@ def test_fork_and_zap_of_anything_leave_what_the_oracle_says(drawn: Picture, var
 
 
 @settings(max_examples=20, deadline=None, derandomize=True, database=None)
-@given(pictures(), st.sampled_from(VARIANTS[2:]))
+@given(pictures(), st.sampled_from(GENERATIONS[2:]))
 def test_batched_leaves_the_same_as_page_by_page(drawn: Picture, variant: str) -> None:
     """PTEs without the bits that a batch takes from its first, mapping counts and references."""
     for scenario in ("fork/anon", "zap/anon/munmap-last"):

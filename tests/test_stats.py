@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.case import Case
 from bench.judge.controls import Controls, controls
 from bench.judge.estimate import Interval, estimate_difference, estimate_mean, t_interval
-from bench.judge.stats import Sample, Samples, compare, median_interval, paired_logs, summarize
+from bench.judge.stats import Comparison, Sample, Samples, compare, median_interval, paired_logs, summarize
 from bench.results import ProcessRun, Results
 from tests import synthetic
 from tests.synthetic import Noise
@@ -32,6 +32,11 @@ def sample(*rows: list[float], case: Case = PTE, kept: list[list[bool]] | None =
 def of(values: dict[Case, list[list[float]]], **metadata: int) -> Samples:
     runs = {case: [ProcessRun(p, row) for p, row in enumerate(rows)] for case, rows in values.items()}
     return Samples(Results(runs, dict(metadata), {}))
+
+
+def has(found: Comparison, word: str) -> bool:
+    """Is there a note of that word?"""
+    return any(note.word == word for note in found.notes)
 
 
 # Worked by hand
@@ -90,21 +95,21 @@ def test_processes_are_matched_by_number() -> None:
     one = sample([2.0] * 4, [8.0] * 4)
     other = Sample(PTES, {1: np.full(4, 4.0)}, {1: np.ones(4, bool)})
     found = compare(one, other)
-    assert found.ratio == pytest.approx(2) and found.has("LEFT-OUT")
+    assert found.ratio == pytest.approx(2) and has(found, "LEFT-OUT")
 
 
 def test_unequal_rounds_cannot_be_paired() -> None:
     """A process whose cases have different numbers of rounds is left out; the others count."""
     found = compare(sample([2, 2], [2, 2]), sample([1, 1], [1, 1, 1]))
-    assert (found.ratio, len(found.log_ratios)) == (2, 1) and found.has("LEFT-OUT")
+    assert (found.ratio, len(found.log_ratios)) == (2, 1) and has(found, "LEFT-OUT")
 
 
 def test_four_processes_give_no_interval() -> None:
     """And say so; five do."""
     rows = [[1.0, 1.1], [1.0, 1.2], [1.0, 1.1], [1.0, 1.3], [1.1, 1.1]]
     four, five = (compare(sample(*rows[:n]), sample(*[[1.0, 1.0]] * n)) for n in (4, 5))
-    assert four.interval is None and four.has("FEW")
-    assert five.interval is not None and not five.has("FEW")
+    assert four.interval is None and has(four, "FEW")
+    assert five.interval is not None and not has(five, "FEW")
     assert five.interval.low < five.ratio < five.interval.high
 
 
@@ -121,7 +126,7 @@ def test_what_dropping_changes_is_flagged() -> None:
     busy = [[1.0] * 40 + [1.03] * 50] * 5
     found = compare(sample(*busy, kept=kept), sample(*[[1.0] * 90] * 5, kept=kept))
     assert found.ratio == 1 and found.unfiltered == pytest.approx(1.03)
-    assert found.has("STATE") and "+3.0" in found.notes[0].detail
+    assert has(found, "STATE") and "+3.0" in found.notes[0].detail
 
 
 def test_processes_without_enough_quiet_rounds_are_left_out() -> None:
@@ -129,10 +134,10 @@ def test_processes_without_enough_quiet_rounds_are_left_out() -> None:
     kept = [[True] * 40] * 4 + [[True] * 19 + [False] * 21] * 2
     rows = [[2.0] * 40] * 6
     found = compare(sample(*rows, kept=kept), sample(*[[1.0] * 40] * 6, kept=kept))
-    assert len(found.log_ratios) == 4 and found.has("UNMEASURABLE") and found.interval is None
+    assert len(found.log_ratios) == 4 and has(found, "UNMEASURABLE") and found.interval is None
     nothing = [[False] * 40] * 6
     found = compare(sample(*rows, kept=nothing), sample(*[[1.0] * 40] * 6, kept=nothing))
-    assert found.ratio == pytest.approx(2) and found.has("UNMEASURABLE") and found.interval is None
+    assert found.ratio == pytest.approx(2) and has(found, "UNMEASURABLE") and found.interval is None
 
 
 def test_unpaired_files_are_compared_unpaired() -> None:
@@ -145,12 +150,12 @@ def test_unpaired_files_are_compared_unpaired() -> None:
         PTE.but(order=5): [[1.0] * 9] * 8,
     }
     paired, unpaired = of(values).compare(PTES, PTE), of(values, unpaired=1).compare(PTES, PTE)
-    assert paired.paired and not paired.notes
-    assert not unpaired.paired and unpaired.has("UNPAIRED") and unpaired.log_ratios == ()
+    assert paired.log_ratios and not paired.notes
+    assert has(unpaired, "UNPAIRED") and unpaired.log_ratios == ()
     assert paired.ratio == pytest.approx(1.02) == unpaired.ratio
     assert paired.interval and unpaired.interval
     assert unpaired.interval.high - unpaired.interval.low > 10 * (paired.interval.high - paired.interval.low)
-    assert of(values).compare(PTE.but(order=5), PTE).has("UNPAIRED")
+    assert has(of(values).compare(PTE.but(order=5), PTE), "UNPAIRED")
 
 
 @given(st.lists(st.lists(st.floats(0.5, 2), min_size=4, max_size=4), min_size=5, max_size=9), st.randoms())

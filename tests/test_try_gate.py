@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.try_gate import SLOWER, TARGETS, _wanted, next_try
+from bench.commands.try_gate import SLOWER, TARGETS, _count, _sizes, _wanted, next_try
 from bench.errors import UsageError
 from bench.judge.quality import SAME, Injection, Record, Trial
 from bench.lanes.model.injection import ORIGINAL, copied
@@ -138,8 +138,6 @@ def test_one_gate_is_tried_and_recorded(cli: Cli) -> None:
 
 def test_sizes_and_numbers_must_be_sizes_and_numbers() -> None:
     """Zero gates are some; a size of zero is none."""
-    from bench.commands.try_gate import _count, _sizes
-
     assert _sizes("2,5") == [2.0, 5.0] and _count("0") == 0
     with pytest.raises(UsageError):
         _sizes("nan")

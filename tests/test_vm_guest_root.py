@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_libraries_are_those_that_programs_and_libraries_need(tmp_path: Path) ->
     libraries = {name for name in names if ".so" in name and "lib-dynload" not in name}
     assert libraries == {"lib/ld.so.1", *(f"usr/lib/lib{lib}" for lib in ("c.so.6", "z.so.1", "ffi.so.8")),
                          "usr/lib/ld.so.1"}  # fmt: skip
-    assert names["usr/bin/python"] == (tmp_path / f"root/usr/bin/python{3.11}").read_bytes()
+    assert names["usr/bin/python"] == (tmp_path / "root/usr/bin/python3.11").read_bytes()
     assert names["usr/lib/libz.so.1"] == vm.elf(AARCH64.elf, needed=["libc.so.6"])
 
 
@@ -176,8 +177,6 @@ def test_no_broken_program_gives_a_traceback(tmp_path_factory: pytest.TempPathFa
 
 def test_facts_of_a_program_are_read() -> None:
     """This Python's own: a program for this machine."""
-    import sys
-
     program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     told = elf.read(program)
     if machine := MACHINES.get(platform.machine()):

@@ -14,6 +14,7 @@ from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.lanes.vm import image, lane, qemu
 from bench.lanes.vm.operations import larger
+from bench.measure.plan import Settings
 from tests.conftest import Cli
 from tests.vm import bzimage
 
@@ -83,6 +84,24 @@ def test_what_cannot_be_a_kernel_is_refused_by_name(data: bytes | None, said: st
     with pytest.raises(UsageError, match=said) as error:
         image.parse(str(path))
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("data", [b"kernel", b"#!/bin/sh\n" * 1000, b""])
+def test_what_is_no_kernel_is_refused_with_what_is_one(data: bytes, tmp_path: Path) -> None:
+    """However small it is: every kind that is taken, and where a build leaves it."""
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(UsageError) as error:
+        image.parse(f"n={tmp_path / 'x'}")
+    for said in ("arch/x86/boot/bzImage", "vmlinux", "PVH", "arch/arm64/boot/Image"):
+        assert said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["x=", "=", ""])
+def test_no_path_is_not_the_current_directory(text: str, cli: Cli, tmp_path: Path) -> None:
+    """A variable of a script that is empty must not boot some other kernel."""
+    bzimage(tmp_path / "bzImage")
+    done = cli("list", "--lane", "vm", "--kernel", text, cwd=tmp_path)
+    assert (done.code, done.err.count("\n")) == (2, 1) and "names no image; give [NAME=]IMAGE" in done.err
 
 
 def test_an_uncompressed_kernel_says_its_release_in_its_banner(tmp_path: Path) -> None:
@@ -163,6 +182,7 @@ def test_the_command_counts_instructions_and_touches_nothing_of_the_host(tmp_pat
 
 def test_kvm_has_another_command_and_other_figures(tmp_path: Path) -> None:
     """Time and instructions are never in one file."""
-    given = guests(str(bzimage(tmp_path / "k")), accel="kvm")
-    (command,) = lane.dry_run(given)
+    given = guests(f"k={bzimage(tmp_path / 'k')}", accel="kvm")
+    (boot,) = lane.dry_run(lane.plan(lane.main_cases(given), given), Settings(), tmp_path)
+    command = shlex.join(boot.command)
     assert "-accel kvm" in command and "icount" not in command

@@ -159,17 +159,6 @@ def test_refusals_are_exit_code_2(cli: Cli, tmp_path: Path, kernels: tuple[str, 
         assert done.code == 2 and said in done.err, done.err
 
 
-def test_a_dry_run_prints_a_command_for_a_shell(cli: Cli, tmp_path: Path) -> None:
-    """Path with blanks and quotes included; nothing is booted or written."""
-    path = bzimage(tmp_path / "a 'kernel'")
-    done = cli("run", "--lane", "vm", "--kernel", f"k={path}", "--dry-run", cwd=tmp_path)
-    again = subprocess.run(
-        ["sh", "-c", f"printf '%s\\n' {done.out.strip()}"], capture_output=True, text=True, check=True
-    )
-    assert done.code == 0 and str(path) in again.stdout.splitlines()
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_qemu_outlives_the_program(
     cli: Cli, tmp_path: Path, kernels: tuple[str, ...], number: signal.Signals

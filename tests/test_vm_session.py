@@ -34,7 +34,7 @@ def made(*blocks: list[dict[str, Any]]) -> tuple[Session, Plan]:
 
 def asked(given: Session, plan: Plan, **job: Any) -> dict[str, list[Request]]:
     """The requests of a boot."""
-    return given._requests(plan, {**JOB, **job})
+    return given.requests(plan, {**JOB, **job})
 
 
 def test_every_arm_is_asked_once_a_round_in_an_order_of_the_boots_own() -> None:

@@ -16,11 +16,11 @@ from bench.judge.stopping import undecided
 from bench.lanes import extra as extra_of
 from bench.lanes import lane, main_cases
 from bench.measure.assemble import assemble
-from bench.measure.engine import Engine
+from bench.measure.engine import Engine, Progress
 from bench.measure.journal import Journal
 from bench.measure.plan import FAST, RIGOROUS, Plan
 from bench.results import Results
-from bench.show.progress import Progress, progress
+from bench.show.progress import progress
 
 BUDGET = 120.0  # seconds
 FIRST = FAST + 1  # processes before the first look

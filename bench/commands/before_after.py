@@ -11,8 +11,8 @@ from bench import results
 from bench.case import Filters
 from bench.errors import UsageError
 from bench.judge import policy
+from bench.options import is_result_file
 
-MEASURED = (".json", ".json.gz")
 OTHERS = ("html", "published", "row", "col", "counts")  # options of other reports
 
 Sides = tuple[list[str], list[str]]
@@ -24,18 +24,14 @@ def files_of(args: argparse.Namespace) -> Sides | None:
     Words after it that are no files become filters, as argparse gives it all of them.
     """
     words = list(args.base or [])
-    if not words or not _is_file(words[0]):
+    if not words or not is_result_file(words[0]):
         args.base, args.filters = (words or [None])[0], [*args.filters, *words[1:]]
         if args.file is None:
             raise UsageError("report: name a result file, or two kernels' by --base; see report --help")
         return None
     named = [*([str(args.file)] if args.file else []), *args.filters]
-    args.filters = [word for word in (*named, *words) if not _is_file(word)]
-    return [word for word in words if _is_file(word)], [word for word in named if _is_file(word)]
-
-
-def _is_file(word: str) -> bool:
-    return word.endswith(MEASURED) or ("=" not in word and Path(word).is_file())
+    args.filters = [word for word in (*named, *words) if not is_result_file(word)]
+    return [word for word in words if is_result_file(word)], [word for word in named if is_result_file(word)]
 
 
 def text(args: argparse.Namespace, base: list[str], new: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from bench import options, results
 from bench.case import Filters
 from bench.commands import adaptive
 from bench.errors import BenchError, LaneUnavailable, UsageError
-from bench.judge import counts, gate, policy
+from bench.judge import counts, gate, instructions, policy
 from bench.judge.counts import CountRuling
 from bench.judge.gate import Ruling
 from bench.lanes import lane
@@ -24,10 +23,9 @@ EXAMPLES = """examples:
   rmapbench gate --variant mine=my.py                 measure a variant against its base, then judge
   rmapbench gate --budget 60 order=0 variant=v6.12,v6.15
   rmapbench gate --baseline results/counts.json       count this tree, compare exactly
-  rmapbench gate new.json --baseline old.json         have the ratios changed since?
+  rmapbench gate new.json --baseline old.json         have the ratios, or instructions, changed since?
   git bisect run rmapbench gate --bisect --baseline counts.json
 """
-MEASURED = (".json", ".json.gz")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,15 +64,16 @@ def run(args: argparse.Namespace) -> int:
         if args.tap:
             print(gate_tap.skipped(str(error)), end="")
         raise
+    if args.bisect and isinstance(ruling, Ruling):
+        args.strict = True  # what is undecided is neither good nor bad: git is to skip it
     _show(args, ruling, note)
     return ruling.exit_code(args.strict)
 
 
 def _words(words: list[str]) -> tuple[Path | None, Filters]:
     """The result file, if the first word is one, and the filters."""
-    first = words[:1]
-    if first and "=" not in first[0] and (first[0].endswith(MEASURED) or Path(first[0]).is_file()):
-        return Path(first[0]), Filters.parse(words[1:])
+    if words and options.is_result_file(words[0]):
+        return Path(words[0]), Filters.parse(words[1:])
     return None, Filters.parse(words)
 
 
@@ -89,9 +88,12 @@ def _ruling(
         return _count_ruling(args, path, filters, rules), ""
     measured, kept = (results.load(path), "") if path else adaptive.measure(args, filters, rules)
     try:
-        if old:
-            return gate.judge_against(measured, results.load(old), old.name, rules, filters), kept
-        return gate.judge(measured, rules, filters), kept
+        if not old:
+            return gate.judge(measured, rules, filters), kept
+        before = results.load(old)
+        exact = measured.counted and before.counted
+        against = instructions.judge_instructions if exact else gate.judge_against
+        return against(measured, before, old.name, rules, filters), kept
     except BenchError:
         print(kept.strip(), file=sys.stderr, end="\n" if kept else "")
         raise
@@ -132,4 +134,6 @@ def _append(path: Path, text: str) -> None:
         with path.open("a") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({os.strerror(error.errno or 0)})") from None
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); choose another file for --markdown"
+        ) from None

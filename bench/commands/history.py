@@ -1,4 +1,4 @@
-"""`rmapbench history`: the same pairs over many result files, and where their ratio changed for good."""
+"""`rmapbench history`: the same pairs, or counts, over many result files, and where they changed for good."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench import options
 from bench.errors import UsageError
 
 EXAMPLES = """examples:
-  rmapbench history results                           every judged pair of the newest file
+  rmapbench history results                           every judged pair, and count, of the newest file
   rmapbench history results remove order=0
   rmapbench history results order=0 --chart history.svg
 """
@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> int:
     files, left = history.collect(args.directory)
     found = history.series(files, options.filters(args))
     if not found:
-        raise UsageError(f"{args.directory}: its newest file has no pair to follow; see `rmapbench gate`")
+        raise UsageError(
+            f"{args.directory}: its newest file has no pair and no count to follow; see `rmapbench gate`"
+        )
     print(text.render_text(files, found, left), end="")
     if args.chart:
         from bench.show import chart_history, chart_style

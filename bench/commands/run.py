@@ -24,7 +24,7 @@ from bench.measure import environment
 from bench.measure.affinity import format_cpu_list, parse_cpu_list, usable_cpus
 from bench.measure.assemble import assemble
 from bench.measure.journal import Journal
-from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Settings
+from bench.measure.plan import DEFAULT, FAST, RIGOROUS, Pace, Plan, Settings
 from bench.show.progress import progress
 
 EXAMPLES = """examples:
@@ -49,6 +49,15 @@ class Target:
     charts: Path | None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured, how much, and where to."""
+
+    target: Target
+    settings: Settings
+    plan: Plan
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add_filters(parser)
@@ -69,7 +78,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the result file")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="finish a run that was stopped")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    parser.add_argument("--dry-run", action="store_true", help="vm lane: print QEMU's commands, boot nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="vm lane: boot nothing; write what guests unpack, and print QEMU's commands",
+    )
     parser.add_argument("--main", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = EXAMPLES
 
@@ -77,8 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, save, show; the exit code."""
     if args.dry_run:
-        print("\n".join(dry_run(args)))
-        return 0
+        return _dry_run(args)
     target, journal = _resumed(args) if args.resume else begun(args)
     plan, settings, header = journal.header()
     settings = dataclasses.replace(settings, budget=args.budget)  # of a resumed run: for what is left
@@ -94,6 +106,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _dry_run(args: argparse.Namespace) -> int:
+    """Refuse what a run would refuse; else write what its commands read, and print them."""
+    if args.resume:
+        raise UsageError("--dry-run shows what a new run would do; leave out --resume")
+    by_hand = dry_run(args.lane)
+    asked = _asked(args)
+    directory = args.output.parent if args.output else Path()
+    found = by_hand(asked.plan, asked.settings, directory.resolve())
+    for one in found:
+        results.check_writable(one.file, args.force)
+    for one in found:
+        results.write_bytes(one.file, one.content, args.force)
+        print(f"wrote {one.file}", file=sys.stderr)  # what is printed is for a shell
+    print("\n".join(shlex.join(one.command) for one in found))
+    return 0
+
+
 def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
     """The error for a run without a single figure: why, and how to go on."""
     case, reason = next(iter(measured.failed.items()))
@@ -105,10 +134,25 @@ def _nothing(measured: results.Results, journal: Journal) -> Untrusted:
 
 
 def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tuple[Target, Journal]:
-    """Everything that can be refused is refused here, before anything is measured.
+    """A journal for what is to be measured: the `chosen` cases, or those that the arguments select."""
+    asked = _asked(args, chosen)
+    metadata: dict[str, Any] = {
+        **environment.collect(),
+        **lane(args.lane).metadata(),
+        "lane": args.lane,
+        "command": shlex.join(["rmapbench", *sys.argv[1:]]),
+        "seed": asked.settings.seed,
+        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "cpus": format_cpu_list(list(asked.settings.cpus)),
+    }
+    target = asked.target
+    header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
+    header["cluster"] = getattr(args, "cluster", None)  # where a resumed run goes on, unless told otherwise
+    return target, Journal.create(target.journal, asked.plan, asked.settings, header, args.force)
 
-    Measured are the `chosen` cases, or those that the arguments select.
-    """
+
+def _asked(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> Asked:
+    """Everything that can be refused is refused here, before anything is measured."""
     module, filters = lane(args.lane), options.filters(args)
     extra = extra_of(module, args)
     if chosen is None:
@@ -121,19 +165,7 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
     pace = _kept_apart(pace_of(module, extra), module, chosen, args)
     settings = _settings(args, pace, module.cpus(usable_cpus()))
     module.prepare(chosen, extra)
-    plan = module.plan(chosen, extra)
-    metadata: dict[str, Any] = {
-        **environment.collect(),
-        **module.metadata(),
-        "lane": args.lane,
-        "command": shlex.join(["rmapbench", *sys.argv[1:]]),
-        "seed": settings.seed,
-        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "cpus": format_cpu_list(list(settings.cpus)),
-    }
-    header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
-    header["cluster"] = getattr(args, "cluster", None)  # where a resumed run goes on, unless told otherwise
-    return target, Journal.create(target.journal, plan, settings, header, args.force)
+    return Asked(target, settings, module.plan(chosen, extra))
 
 
 def _resumed(args: argparse.Namespace) -> tuple[Target, Journal]:

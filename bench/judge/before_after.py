@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.judge.boots import LEAST_BOOTS
 from bench.judge.estimate import Estimate, Interval, estimate_difference, t_interval
 from bench.judge.gate import SAME_MACHINE, margin_of
 from bench.judge.generations import is_plain
@@ -21,7 +22,6 @@ from bench.judge.stats import Samples
 from bench.judge.verdict import Claims, Verdict, decide
 from bench.results import Results
 
-LEAST_BOOTS = 4  # a side, for a verdict: four against four, the ranks' smallest p is 1 in 70
 LANE = "live"
 KERNEL = ("kernel_release", "kernel_version")
 
@@ -182,7 +182,7 @@ def _change(base: Side, new: Side, case: Case, policy: Policy) -> Change:
     if min(boots) < LEAST_BOOTS or found.why_not:
         return found
     limit = math.log1p(margin_of(some, policy, case).value)
-    return replace(found, tests=Claims.of_two(estimate, logs, old, limit, limit))
+    return replace(found, tests=Claims.of_two(estimate, logs, old, limit))
 
 
 def _decided(change: Change, adjusted: float) -> Verdict | None:

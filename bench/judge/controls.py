@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from bench.case import Case
 from bench.judge.estimate import Interval
 from bench.judge.stats import Comparison, Samples
 
-RECOVERED = Interval(0.6, 1.4)  # of a positive control's true size (measurement.md, section 4)
+# Of a positive control's true size: outside lies a bias of the code's shape, which equal code cannot show.
+RECOVERED = Interval(0.6, 1.4)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Positive:
         """Was it seen at about its size?"""
         return RECOVERED.low <= self.recovered <= RECOVERED.high
 
+    @property
+    def missed_by(self) -> float | None:
+        """The log ratio by which noise may keep it from its size; None if it is not noise that does."""
+        return farthest(self.comparison, math.log1p(self.true))
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -41,6 +48,14 @@ class Controls:
         """Does the whole interval of the A/A control lie within +- `margin` (a fraction)?"""
         interval = self.twin.change_interval if self.twin else None
         return interval is not None and -margin <= interval.low and interval.high <= margin
+
+
+def farthest(found: Comparison, true: float) -> float | None:
+    """How far from the true log ratio the interval reaches that has it; None if it has it not."""
+    if found.interval is None:
+        return None
+    below, above = true - math.log(found.interval.low), math.log(found.interval.high) - true
+    return max(below, above) if min(below, above) >= 0 else None
 
 
 def controls(samples: Samples) -> dict[Case, Controls]:

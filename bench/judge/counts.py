@@ -84,7 +84,9 @@ def load(path: Path) -> Counts:
     try:
         counts = json.loads(path.read_text(), object_pairs_hook=_once)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); give a file of `rmapbench count -o`"
+        ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: is not JSON; write such a file with `rmapbench count -o`") from None
     wellformed = isinstance(counts, dict) and all(map(_wellformed, counts.values()))
@@ -124,7 +126,7 @@ def judge_counts(now: Counts, before: Counts, against: str, policy: Policy, filt
     """REGRESSED where a count is larger than before by more than its margin, OK, or FASTER."""
     names = [name for name in before if not filters or filters.match(Case.parse(name))]
     if not names:
-        raise Untrusted(f"nothing to judge: the filters select no case of {against}")
+        raise Untrusted(f"nothing to judge: the filters select no case of {against}; leave some out")
     judged = [_judged(name, now, before, policy) for name in names]
     return CountRuling(tuple(judged), tuple(name for name in now if name not in before), against)
 

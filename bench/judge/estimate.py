@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-LEVEL = 0.95
+LEVEL = 0.95  # of every interval
 LEAST_FREEDOM = 3  # of the spread within placements; with less, placements count as noise
 
 
@@ -90,7 +90,7 @@ def estimate_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np
     return difference(estimate_mean(list(a)), estimate_mean(list(b)))
 
 
-def t_interval(estimate: Estimate, level: float = LEVEL) -> Interval:
+def t_interval(estimate: Estimate) -> Interval:
     """Two-sided interval of a ratio from an estimate of its logarithm."""
-    reach = float(stdtrit(estimate.freedom, (1 + level) / 2)) * estimate.error
+    reach = float(stdtrit(estimate.freedom, (1 + LEVEL) / 2)) * estimate.error
     return Interval(math.exp(estimate.mean - reach), math.exp(estimate.mean + reach))

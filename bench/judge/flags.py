@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.judge.estimate import Estimate, at_placements
 from bench.judge.pairs import Pair
-from bench.judge.stats import Note, Sample, Samples, paired_logs
+from bench.judge.stats import DISTURBED, Note, Sample, Samples, differing, paired_logs
 from bench.judge.stats_margin import ALPHA, p_below
 
 
@@ -26,8 +26,7 @@ def state(sample: Sample, base: Sample, margin: float) -> Note | None:
     kept, every = paired_logs(sample, base), paired_logs(sample, base, dropping=False)
     if not kept or not every:
         return None
-    text = "the machine's other work matters: figures with the disturbed rounds differ"
-    return _differing("STATE", text, float(np.mean(list(every.values()))), kept, margin)
+    return _beyond("STATE", DISTURBED, float(np.mean(list(every.values()))), kept, margin)
 
 
 def shape(sample: Sample, base: Sample, margin: float) -> Note | None:
@@ -42,18 +41,17 @@ def shape(sample: Sample, base: Sample, margin: float) -> Note | None:
     least = {process: math.log(_quickest(sample, process) / _quickest(base, process)) for process in logs}
     shift = float(np.median([least[process] - log for process, log in logs.items()]))
     text = "the quickest rounds tell another difference than the usual ones"
-    return _differing("SHAPE", text, float(np.mean(list(logs.values()))) + shift, logs, margin)
+    return _beyond("SHAPE", text, float(np.mean(list(logs.values()))) + shift, logs, margin)
 
 
 def _quickest(sample: Sample, process: int) -> float:
     return float(np.min(sample.values[process][sample.kept[process]]))
 
 
-def _differing(word: str, text: str, other: float, logs: dict[int, float], margin: float) -> Note | None:
+def _beyond(word: str, text: str, other: float, logs: dict[int, float], margin: float) -> Note | None:
+    """The note, if the other estimate lies further than the margin from that of the processes."""
     estimate = float(np.mean(list(logs.values())))
-    if abs(other - estimate) <= margin:
-        return None
-    return Note(word, text, f"{math.expm1(other):+.1%} for {math.expm1(estimate):+.1%}")
+    return differing(word, text, other, estimate) if abs(other - estimate) > margin else None
 
 
 def layout(samples: Samples, pair: Pair, margin: float) -> Note | None:

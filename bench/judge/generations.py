@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.case import Case, natural
+from bench.results import Results
 
 # Oldest first; what is not among them is a user's variant. The last is an option, not the default kernel.
 GENERATIONS = ("v6.7", "rfc-2023-12", "v6.8", "v6.10", "v6.12", "v6.15", "v6.15-no-page-mapcount")
@@ -34,3 +35,19 @@ def shown_by_default(variants: Iterable[str]) -> list[str]:
     generations = [v for v in ordered if v in GENERATIONS]
     newest = [v for v in generations if v not in OPTIONAL] or generations
     return newest[-1:] + [v for v in ordered if v not in GENERATIONS]
+
+
+def kernel_order(results: Results) -> list[str]:
+    """The kernels of a file in the order in which the run was given them, the base first.
+
+    Files keep that order: the cases of a block, and the `base` that all kernels but the first one have. A
+    file in which no case has a base says nothing of an order: then by name, v6.8 before v6.12.
+    """
+    cases = [case for case in results.runs if case.get("kernel")]
+    named = {str(results.note(case, "base") or "") for case in cases} - {""}
+    machines = list(dict.fromkeys(case.get("machine") for case in cases))
+    found = {case.get("kernel"): machines.index(case.get("machine")) for case in reversed(cases)}
+    names = list(dict.fromkeys(case.get("kernel") for case in cases))
+    if not named:
+        return sorted(names, key=natural)
+    return sorted(names, key=lambda name: (found[name], name not in named, names.index(name)))

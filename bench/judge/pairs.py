@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.judge.generations import GENERATIONS, is_plain, rank, shown_by_default, variant_of
 from bench.results import Results
 
-PATH, BASE = "path", "base"
+PATH, BASE, FILE = "path", "base", "file"
 OLDER = "an older generation"
 OWN_COST = "the system call from Python costs as much as the work"
 NO_CALL = "it makes no rmap call"
@@ -35,6 +35,7 @@ NOT_JUDGED = {
 # Operations whose batched call no caller makes for a small folio: it asks for the size before its only step.
 NEVER_SMALL = ("dup_file",)
 SMALL = "callers hand small folios to the per-page call"
+PATHS = ("default", "ptes", "pte", "pmd", "folio")
 LEAST_NET = 0.1  # of what was measured, that must be the operation's own
 
 
@@ -45,17 +46,20 @@ class Pair:
     case: Case
     base: Case
     why_not: str = ""
+    file: str = ""  # that holds the base, if it is an older one
 
     @property
     def about(self) -> str:
-        """Is it batched against per-page (PATH), or a variant against its base (BASE)?"""
+        """Batched against per-page (PATH), a variant against its base (BASE), or a count that was (FILE)?"""
+        if self.file:
+            return FILE
         return PATH if variant_of(self.case) == variant_of(self.base) else BASE
 
     @property
     def name(self) -> str:
         """The case, and what of the other one differs: .../path=ptes/order=4 against path=pte."""
-        keys = [(key, value) for key, value in self.base.keys if self.case.get(key) != value]
-        return f"{self.case.name} against {' '.join(f'{key}={value}' for key, value in keys)}"
+        keys = [f"{key}={value}" for key, value in self.base.keys if self.case.get(key) != value]
+        return f"{self.case.name} against {' in '.join(filter(None, (' '.join(keys), self.file)))}"
 
 
 def pairs(results: Results, filters: Filters | None = None) -> list[Pair]:
@@ -87,16 +91,26 @@ class _File:
     named: frozenset[str]  # paths that the filters name
 
     def why_not(self, case: Case) -> str:
-        """Why the case is not judged; empty if it is. A lane may say so of its own, by metadata."""
+        """Why the case is not judged; empty if it is."""
         if variant_of(case) not in self.judged:
             return OLDER
         if self.on_request(case) and case.get("path") not in self.named:
             return ON_REQUEST
-        return unfit(self.results, case) or str(self.results.note(case, "not_gated") or "")
+        return only_shown(self.results, case)
 
     def on_request(self, case: Case) -> bool:
         """Is it a shape of code that is kept to be seen, compared with per-page only?"""
         return bool(self.results.note(case, "on_request"))
+
+
+def only_shown(results: Results, case: Case) -> str:
+    """Why a figure is shown only; empty if it is judged. A lane may say so of its own, by metadata."""
+    return unfit(results, case) or str(results.note(case, "not_gated") or "")
+
+
+def own_way_first(case: Case) -> int:
+    """Sort key: the path that a kernel takes by itself, then those that make it batch or not."""
+    return PATHS.index(case.get("path")) if case.get("path") in PATHS else len(PATHS)
 
 
 def unfit(results: Results, case: Case) -> str:

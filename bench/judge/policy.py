@@ -83,7 +83,7 @@ def _parsed(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}); name the thresholds with --thresholds FILE"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not TOML: {error}") from None
+        raise UsageError(f"{path}: is not TOML ({error}); correct that line") from None
 
 
 def _table(path: Path, name: str, table: Any, valid: tuple[str, ...]) -> dict[str, Any]:

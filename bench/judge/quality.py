@@ -89,7 +89,9 @@ class Record:
             try:
                 self._take(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):
-                raise UsageError(f"{path}:{number}: is no record of `rmapbench try-gate`") from None
+                raise UsageError(
+                    f"{path}:{number}: is no record of `rmapbench try-gate`; choose another -o"
+                ) from None
 
     def _lines(self) -> list[str]:
         try:

@@ -1,4 +1,9 @@
-"""Estimates with intervals: what a case costs, and how two cases compare (measurement.md, section 2)."""
+"""Estimates with intervals: what a case costs, and how two cases compare.
+
+The process is the unit: its values are correlated, and pooled they would make intervals too narrow. Of a pair
+the logarithm of the ratio within each round counts, which no drift reaches: of these the median a process,
+and of the processes the mean.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +40,7 @@ class Note(NamedTuple):
     detail: str = ""
 
 
+DISTURBED = "the machine's other work matters: figures with the disturbed rounds differ"
 UNPAIRED = Note("UNPAIRED", "not measured in the same rounds: drift is not cancelled")
 
 
@@ -84,7 +90,6 @@ class Comparison:
     rounds: int
     dropped: int
     unfiltered: float  # the ratio if no round is dropped
-    paired: bool
     estimate: Estimate  # of the log ratio
     notes: tuple[Note, ...] = ()
 
@@ -97,10 +102,6 @@ class Comparison:
     def change_interval(self) -> Interval | None:
         """The interval of `change`."""
         return self.interval and Interval(self.interval.low - 1, self.interval.high - 1)
-
-    def has(self, word: str) -> bool:
-        """Is there a note of that word: FEW, STATE, UNPAIRED, LEFT-OUT, UNMEASURABLE?"""
-        return any(note.word == word for note in self.notes)
 
 
 class Samples(Mapping[Case, Sample]):
@@ -180,8 +181,8 @@ def median_interval(ordered: np.ndarray) -> Interval | None:
 # Comparing
 
 
-def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = STATE_MARGIN) -> Comparison:
-    """`sample` against `base`; `margin` of a log ratio is where dropping rounds raises STATE."""
+def compare(sample: Sample, base: Sample, paired: bool = True) -> Comparison:
+    """`sample` against `base`, in pairs of the same round if `paired`."""
     kept = paired_logs(sample, base) if paired else {}
     every = paired_logs(sample, base, dropping=False) if paired else {}
     logs: tuple[float, ...] = ()
@@ -195,13 +196,13 @@ def compare(sample: Sample, base: Sample, paired: bool = True, margin: float = S
         used, notes = min(len(a), len(b)), [UNPAIRED]
     if used < LEAST_PROCESSES and not any(note.word == "UNMEASURABLE" for note in notes):
         notes.append(Note("FEW", f"fewer than {LEAST_PROCESSES} processes give no interval", f"{used}"))
-    if abs(unfiltered - estimate.mean) > margin:
-        notes.append(_state(unfiltered, estimate.mean))
+    if abs(unfiltered - estimate.mean) > STATE_MARGIN:
+        notes.append(differing("STATE", DISTURBED, unfiltered, estimate.mean))
     interval = t_interval(estimate) if used >= LEAST_PROCESSES else None
     rounds, counted = _rounds(sample)
     return Comparison(
         sample.case, base.case, math.exp(estimate.mean), interval, _deviation(logs, estimate), logs,
-        rounds, rounds - counted, math.exp(unfiltered), bool(every), estimate, tuple(notes),
+        rounds, rounds - counted, math.exp(unfiltered), estimate, tuple(notes),
     )  # fmt: skip
 
 
@@ -259,6 +260,6 @@ def _left_out(used: int, whole: int) -> list[Note]:
     return [Note("LEFT-OUT", text, f"{whole - used} of {whole}")]
 
 
-def _state(unfiltered: float, filtered: float) -> Note:
-    text = "the machine's other work matters: figures with the disturbed rounds differ"
-    return Note("STATE", text, f"{math.expm1(unfiltered):+.1%} for {math.expm1(filtered):+.1%}")
+def differing(word: str, text: str, other: float, estimate: float) -> Note:
+    """A note with what another estimate of a log ratio says, and what the estimate itself."""
+    return Note(word, text, f"{math.expm1(other):+.1%} for {math.expm1(estimate):+.1%}")

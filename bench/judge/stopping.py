@@ -8,7 +8,7 @@ until it is significant ends significant).
 
 from __future__ import annotations
 
-from bench.case import Case, Filters
+from bench.case import Case
 from bench.judge.controls import Controls, controls
 from bench.judge.evidence import Evidence, within
 from bench.judge.gate import margin_of
@@ -23,10 +23,10 @@ from bench.results import Results
 SHARE = 0.6
 
 
-def undecided(results: Results, policy: Policy, filters: Filters | None = None) -> set[Case]:
+def undecided(results: Results, policy: Policy) -> set[Case]:
     """The groups in which a judged interval, or that of the A/A control, is too wide to decide."""
     samples = Samples(results)
-    judged = gated(pairs(results, filters))
+    judged = gated(pairs(results))
     found = [within(samples, pair, margin_of(results, policy, pair.case)) for pair in judged]
     evidence = [item for item in found if item]
     known, alpha = controls(samples), ALPHA / max(1, len(evidence))

@@ -49,30 +49,28 @@ class Claims:
     rank_faster: float
 
     @classmethod
-    def of(cls, estimate: Estimate, logs: Sequence[float], margin: float, gain: float) -> Claims:
-        """Of the log ratios of paired processes; `gain` is where a gain is worth a word."""
+    def of(cls, estimate: Estimate, logs: Sequence[float], margin: float) -> Claims:
+        """Of the log ratios of paired processes."""
         ranks = (
             signed_rank_p_above(logs, margin),
             signed_rank_p_below(logs, margin),
-            signed_rank_p_below(logs, -gain),
+            signed_rank_p_below(logs, -margin),
         )
-        return cls(*_by_t(estimate, margin, gain), *ranks)
+        return cls(*_by_t(estimate, margin), *ranks)
 
     @classmethod
-    def of_two(
-        cls, estimate: Estimate, logs: Sequence[float], old: Sequence[float], margin: float, gain: float
-    ) -> Claims:
+    def of_two(cls, estimate: Estimate, logs: Sequence[float], old: Sequence[float], margin: float) -> Claims:
         """Of the log ratios of two runs whose processes have nothing to do with each other."""
         ranks = (
             mann_whitney_p_above(logs, old, margin),
             mann_whitney_p_below(logs, old, margin),
-            mann_whitney_p_below(logs, old, -gain),
+            mann_whitney_p_below(logs, old, -margin),
         )
-        return cls(*_by_t(estimate, margin, gain), *ranks)
+        return cls(*_by_t(estimate, margin), *ranks)
 
 
-def _by_t(estimate: Estimate, margin: float, gain: float) -> tuple[float, float, float]:
-    return p_above(estimate, margin), p_below(estimate, margin), p_below(estimate, -gain)
+def _by_t(estimate: Estimate, margin: float) -> tuple[float, float, float]:
+    return p_above(estimate, margin), p_below(estimate, margin), p_below(estimate, -margin)
 
 
 def decide(tests: Claims, adjusted: float, doubts: Iterable[Note] = ()) -> Verdict:

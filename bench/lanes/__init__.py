@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import options
 from bench.case import Case
@@ -57,11 +58,16 @@ def engine(module: ModuleType, cluster: str | None) -> Callable[[Plan, Settings,
     return module.engine(cluster)
 
 
-def dry_run(args: argparse.Namespace) -> list[str]:
-    """The commands that a lane would run."""
-    module = lane(args.lane)
-    if not hasattr(module, "dry_run"):
-        raise UsageError(
-            f"--dry-run: the {args.lane} lane runs no other program; `list` says what it measures"
-        )
-    return module.dry_run(extra(module, args))
+class ByHand(NamedTuple):
+    """A command to be run by hand, in a lane's place, and the file that it reads."""
+
+    command: list[str]
+    file: Path
+    content: bytes
+
+
+def dry_run(name: str) -> Callable[[Plan, Settings, Path], list[ByHand]]:
+    """How a lane says what it would run, with files in a directory."""
+    if not hasattr(lane(name), "dry_run"):
+        raise UsageError(f"--dry-run: the {name} lane runs no other program; `list` says what it measures")
+    return lane(name).dry_run

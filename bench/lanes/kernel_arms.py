@@ -1,4 +1,4 @@
-"""What lanes of a running kernel have in common: their control arms, and the worst of an arm's proofs."""
+"""What lanes of a running kernel have in common: their control arms, and what is told of an arm's proofs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ WORST: dict[str, Callable[..., float]] = {
     "order_share": min, "present": min, "by_pmd": min, "wp_even": min, "wp_odd": max,
     "vmas": max, "fallbacks": max, "splits": max, "attempts": max,
 }  # fmt: skip
+
+
+def six_digits(value: float) -> float:
+    """The value to as many digits as a figure has."""
+    return float(f"{value:.6g}")
 
 
 def control_arms(arms: Sequence[Arm]) -> list[Arm]:

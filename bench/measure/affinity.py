@@ -146,10 +146,10 @@ def adopt_orphans(*others: int) -> Iterator[None]:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
-def _children(root: Path = ROOT) -> list[int]:
+def _children() -> list[int]:
     """Process numbers of this process's children."""
     found = []
-    for path in (root / "proc").glob("[0-9]*/stat"):
+    for path in (ROOT / "proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
             if int(path.read_text().rpartition(")")[2].split()[1]) == os.getpid():
                 found.append(int(path.parent.name))

@@ -29,6 +29,11 @@ def find(pattern: str, text: str) -> str:
     return found.group(1).strip() if found else ""
 
 
+def anon_huge_mib(root: Path = Path("/")) -> int:
+    """MiB of this process's anonymous memory that are huge pages; 0 where the kernel does not say."""
+    return int(find(r"^AnonHugePages:\s+(\d+) kB", read(root, "proc/self/smaps_rollup")) or 0) >> 10
+
+
 def _cpu_model(root: Path) -> str:
     cpuinfo = read(root, "proc/cpuinfo")
     arm = re.findall(r"^CPU (implementer|part)\s*:\s*(\w+)$", cpuinfo, re.MULTILINE)[:2]
@@ -94,6 +99,27 @@ def _steal_percent(root: Path) -> float | None:
 def _bytes_of_memory(root: Path) -> int | None:
     kib = find(r"^MemTotal:\s*(\d+) kB", read(root, "proc/meminfo"))
     return int(kib) * 1024 if kib else None
+
+
+def available_memory(root: Path) -> int | None:
+    """Bytes that can be used without reclaim: of the machine, and of this process's control groups."""
+    kib = find(r"^MemAvailable:\s*(\d+) kB", read(root, "proc/meminfo"))
+    return min([int(kib) * 1024, *_left_in_groups(root)]) if kib else None
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """What the memory limits of this process's control groups leave (cgroups(7))."""
+    for line in read(root, "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        base = "sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup"
+        names = ("limit_in_bytes", "usage_in_bytes") if controllers else ("max", "current")
+        for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
+            limit, used = (read(root, f"{base}{folder}/memory.{name}") for name in names)
+            if limit.isdigit() and used.isdigit():
+                cache = find(r"^inactive_file (\d+)$", read(root, f"{base}{folder}/memory.stat"))
+                yield max(0, int(limit) - int(used) + int(cache or 0))
 
 
 def _load(root: Path) -> float:

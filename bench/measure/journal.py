@@ -120,7 +120,7 @@ class Journal:
             raise UsageError(f"{self.directory}: plan.json is damaged; start the run anew") from None
 
     def worker_file(self, number: int) -> Path:
-        """The file of worker number `number`; calibration is number 0."""
+        """The file of worker number `number`; the first has number 1."""
         return self.directory / f"worker-{number:03d}.jsonl"
 
     def read(self) -> State:

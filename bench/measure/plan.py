@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
+
+FAST, DEFAULT, RIGOROUS = 5, 8, 24  # processes
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,6 @@ class Plan:
         )
         return cls(data["lane"], data["setup"], blocks)
 
-    @property
-    def digest(self) -> str:
-        """Says whether two plans are the same."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
 
 @dataclass(frozen=True)
 class Pace:
@@ -63,15 +56,15 @@ class Pace:
     warmups: int = 2
     timeout: float = 60.0
     workers: int = 2  # at once
-    processes: int = 8  # DEFAULT
-    fast_processes: int = 5  # FAST
+    processes: int = DEFAULT
+    fast_processes: int = FAST
 
 
 @dataclass(frozen=True)
 class Settings:
     """How much is measured."""
 
-    processes: int = 8
+    processes: int = DEFAULT
     rounds: int = 60
     batch_ns: int = 50_000
     seed: int = 1
@@ -79,9 +72,6 @@ class Settings:
     timeout: float = 60.0  # seconds without a sign of life after which a worker is taken for hung
     warmups: int = 2  # rounds of a process run and thrown away before the first one counts
     cpus: tuple[int, ...] = field(default=(0,))
-
-
-FAST, DEFAULT, RIGOROUS = 5, 8, 24  # processes
 
 
 def yardstick_column(plan: Plan, block: int) -> int | None:

@@ -37,7 +37,7 @@ class Timed(Protocol):
 
 
 class Session(Protocol):
-    """What a lane's `open_session(setup)` returns.
+    """What a lane's `open_session(setup, process)` returns.
 
     One that cannot run an arm by itself has `measure(plan, job, write)`, which appends the records of all
     the job's blocks (see bench.measure.journal).
@@ -48,7 +48,7 @@ class Session(Protocol):
         ...
 
     def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
-        """Find each arm's loops; a spec that cannot run gets None."""
+        """Find the loops of each arm; each was seen to run alone."""
         ...
 
     def arm(self, spec: dict[str, Any], tuning: Any) -> Timed:

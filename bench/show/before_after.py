@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from bench.case import Case
 from bench.judge.before_after import LEAST_BOOTS, BeforeAfter, Change, Side
 from bench.judge.estimate import Interval
-from bench.show.live_notes import NAMES, PATHS
+from bench.show.live_notes import PATHS
+from bench.show.rows import NAMES
 from bench.show.table import NONE, Table, interval, nanoseconds, percent, size, wrap
 
 

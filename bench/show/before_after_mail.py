@@ -17,7 +17,7 @@ from bench.show.doubts import NOT_JUDGED
 from bench.show.live_notes import of_paths
 from bench.show.mail import doubted, letter, said_of
 from bench.show.sheet import SHORT, Cost, Entry, Sheet
-from bench.show.sheets import keys_of, name_of, path_rank
+from bench.show.sheets import keys_of, name_of, own_way_sorted
 from bench.show.table import nanoseconds, number
 from bench.show.tested_on import block, host, program, reproduction
 
@@ -37,11 +37,9 @@ def _sheets(found: BeforeAfter) -> Iterator[Sheet]:
     by_family: dict[Case, list[Change]] = {}
     for change in found.changes:
         by_family.setdefault(change.case.but(order=None), []).append(change)
-    subjects = list(dict.fromkeys(family.but(path=None) for family in by_family))
-    ordered = sorted(by_family, key=lambda f: (subjects.index(f.but(path=None)), path_rank(f.get("path"))))
     names = named(found.base, found.new), named(found.new, found.base)
     heads = names if len(set(names)) == 2 else SHORT  # of one kernel: a setting was changed
-    for family in ordered:
+    for family in own_way_sorted(by_family):
         changes = by_family[family]
         cases = tuple(change.case for change in changes)
         per_page = [case for case in cases if case.get("path") == "pte"]

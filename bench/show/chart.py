@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bench.case import Filters
-from bench.errors import UsageError
+from bench.errors import UsageError, taken
 from bench.judge.counts import Counts
 from bench.results import Results
 from bench.show.chart_counts import counts_chart
@@ -55,7 +55,7 @@ def draw_all(
     paths = {Path(directory) / f"{stem}-{name}.{kind}": name for name in figures for kind in formats}
     for path in paths:
         if path.exists() and not force:
-            raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+            raise taken(path)
     return [save(figures[name], path, force) for path, name in paths.items()]
 
 

@@ -1,4 +1,4 @@
-"""Chart of a history: the ratio of each pair over result files, with its levels between changes."""
+"""Chart of a history: each ratio, or count, over result files, with its levels between changes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench.show.history import label_of
 
 MOST = 24  # panels
 LEAST_SPAN = 1.0  # percent of the y axis: less is nothing to look at
+PAIRS = "change against each pair's base"
 
 
 def history_chart(files: Sequence[File], found: Sequence[Series]) -> Figure:
@@ -24,10 +25,13 @@ def history_chart(files: Sequence[File], found: Sequence[Series]) -> Figure:
         raise UsageError("no pair to draw; see `rmapbench list`")
     chosen = sorted(found, key=lambda item: (not item.changes, item.pair.case.order > 0))[:MOST]
     with matplotlib.rc_context(SETTINGS):
-        more = f", {len(chosen)} of {len(found)} pairs" if len(chosen) < len(found) else ""
-        figure, axes = panels(
-            len(chosen), f"change against each pair's base over {len(files)} files{more}", 2.0
+        more = (
+            f", {len(chosen)} of {len(found)}{'' if found[0].own else ' pairs'}"
+            if len(chosen) < len(found)
+            else ""
         )
+        said = "counts, and changes against each pair's base," if found[0].own else PAIRS
+        figure, axes = panels(len(chosen), f"{said} over {len(files)} files{more}", 2.0)
         for panel, item in zip(axes, chosen):
             panel.set_title(label_of(item), fontsize=7.5)
             _panel(panel, files, item)
@@ -37,24 +41,31 @@ def history_chart(files: Sequence[File], found: Sequence[Series]) -> Figure:
 
 def _panel(axes: Axes, files: Sequence[File], item: Series) -> None:
     x = [files.index(point.file) for point in item.points]
-    y = [100 * point.comparison.change for point in item.points]
-    bounds = [point.comparison.change_interval for point in item.points]
-    reach = [(100 * b.low, 100 * b.high) if b else (v, v) for b, v in zip(bounds, y)]
-    axes.vlines(x, *np.array(reach).T, color=BLUE, linewidth=1.4, label="95 % interval")
+    y = [_height(item, point.value) for point in item.points]
+    bounds = [point.reach for point in item.points]
+    reach = [(_height(item, b.low), _height(item, b.high)) if b else (v, v) for b, v in zip(bounds, y)]
+    bars = "range over boots" if item.own else "95 % interval"
+    axes.vlines(x, *np.array(reach).T, color=BLUE, linewidth=1.4, label=bars)
     axes.plot(x, y, "o", color=BLACK, markersize=3.5, label="a file")
     ends = [0, *item.changes, len(x)]
     for level, start, end in zip(item.levels, ends, ends[1:]):
-        axes.plot([x[start] - 0.4, x[end - 1] + 0.4], [100 * level] * 2, "-", color="#777777", label="level")
+        height = [_height(item, level)] * 2
+        axes.plot([x[start] - 0.4, x[end - 1] + 0.4], height, "-", color="#777777", label="level")
     for at in item.changes:
         axes.axvline(x[at] - 0.5, color=VERMILION, linestyle="--", linewidth=1.2, label="changed for good")
-    _fit(axes, files, y)
+    _fit(axes, files, LEAST_SPAN * (y[0] / 100 if item.own else 1))
+    axes.set_ylabel("instructions a page" if item.own else "%")
 
 
-def _fit(axes: Axes, files: Sequence[File], y: Sequence[float]) -> None:
+def _height(item: Series, value: float) -> float:
+    """Instructions, or percents of change."""
+    return 1e9 * value if item.own else 100 * (value - 1)
+
+
+def _fit(axes: Axes, files: Sequence[File], least: float) -> None:
     low, high = axes.get_ylim()
-    middle, half = (low + high) / 2, max(high - low, LEAST_SPAN) / 2
+    middle, half = (low + high) / 2, max(high - low, least) / 2
     axes.set_ylim(middle - half, middle + half)
     shown = sorted({0, len(files) - 1})
     axes.set_xticks(shown, [files[n].date[:10] or files[n].path.name[:12] for n in shown], fontsize=6)
     axes.set_xlim(-0.7, len(files) - 0.3)
-    axes.set_ylabel("%")

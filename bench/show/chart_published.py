@@ -27,7 +27,7 @@ def published_chart(results: Results, filters: Filters | None = None) -> Figure:
     samples = Samples(results)
     ours = {op: _ratios(samples, op, filters) for op in STATES}
     if not all(ours.values()):
-        raise UsageError(f"fork and zap were not both measured at memory={MEMORY} with path=pte,ptes")
+        raise UsageError(f"no fork and zap to draw; run them with memory={MEMORY} path=pte,ptes")
     theirs = load()
     with matplotlib.rc_context(SETTINGS):
         figure, axes = panels(len(STATES), f"batched / per-page at {MEMORY}: the model, and as published")

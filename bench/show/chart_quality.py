@@ -25,7 +25,7 @@ def quality_chart(record: Record) -> Figure:
     """A row for each kind of gate, the share of gates that went red with its 95 % interval."""
     found = rows(record)
     if not found:
-        raise UsageError(f"{record.path}: no gate was tried yet, so there is nothing to draw")
+        raise UsageError(f"{record.path}: no gate was tried yet; try some before drawing them")
     with matplotlib.rc_context(SETTINGS):
         figure = canvas(7.2, ROW * len(found) + FRAME, "how often a gate at order 0 goes red, 95 % interval")
         axes = figure.subplots()

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from bench.case import Case, Filters, natural
 from bench.errors import UsageError
 from bench.judge.stats import Samples
+from bench.lanes.amounts import amount
 from bench.results import Results
 from bench.show.chart_style import SETTINGS, legend, panels, style_of_path
 from bench.show.report import selected
@@ -18,7 +19,6 @@ from bench.show.rows import Subject, variant_of
 from bench.show.table import size
 
 HOT = "hot"
-UNITS = {"KiB": 1, "MiB": 1 << 10, "GiB": 1 << 20}
 Lines = dict[str, dict[str, Case]]  # path -> value of the key -> case
 
 
@@ -70,8 +70,8 @@ def _rank(value: str) -> tuple[object, ...]:
     """Hot first, then sizes by their bytes; numbers by themselves."""
     if value == HOT:
         return (0, 0)
-    if value[-3:] in UNITS:
-        return (1, int(value[:-3]) * UNITS[value[-3:]])
+    if nbytes := amount(value):
+        return (1, nbytes)
     return (1, *natural(value)[0][1:2])  # type: ignore[index]
 
 

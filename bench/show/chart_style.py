@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.case import Case
-from bench.errors import UsageError
+from bench.errors import UsageError, taken
 from bench.judge.estimate import Interval
 from bench.results import Results
 from bench.show import contpte
@@ -43,7 +43,6 @@ SETTINGS: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
 }
-
 
 Line = str | tuple[int, tuple[float, ...]]  # dashes, as matplotlib knows them
 
@@ -147,7 +146,7 @@ def mark_contpte(axes: Axes, results: Results, cases: Iterable[Case]) -> None:
 def save(figure: Figure, path: Path, force: bool) -> Path:
     """Write the figure; UsageError if the file exists and `force` is not given, or cannot be written."""
     if path.exists() and not force:
-        raise UsageError(f"{path}: exists already; choose another name or overwrite it with --force")
+        raise taken(path)
     metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": "rmapbench"}
     try:
         with matplotlib.rc_context(SETTINGS):

@@ -22,19 +22,17 @@ APART = 0.4  # between two paths of one variant, in rows
 LEAST_SPAN = 0.06  # of the figures themselves: less than that is not worth a whole axis
 
 
-def variants_chart(results: Results, filters: Filters | None = None, order: int = 0) -> Figure:
-    """A panel a call, a row a variant, a point a path; UsageError if nothing was measured at `order`."""
+def variants_chart(results: Results, filters: Filters | None = None) -> Figure:
+    """A panel a call, a row a variant, a point a path; UsageError if nothing was measured at order 0."""
     plain = [case for case in results.runs if is_plain(case) and variant_of(case)]
-    chosen = [case for case in (filters.select(plain) if filters else plain) if case.order == order]
+    chosen = [case for case in (filters.select(plain) if filters else plain) if case.order == 0]
     if not chosen:
-        raise UsageError(
-            f"nothing was measured at order {order}; run order={order} to compare variants there"
-        )
+        raise UsageError("nothing was measured at order 0; run order=0 to compare variants there")
     samples, families = Samples(results), _families(chosen)
     variants = sorted({variant_of(case) for case in chosen}, key=rank)
     height = 0.9 + 0.24 * len(variants)
     with matplotlib.rc_context(SETTINGS):
-        title = f"order {order}: cost of a page by variant, 95 % interval; right: change against its base"
+        title = "order 0: cost of a page by variant, 95 % interval; right: change against its base"
         figure, axes = panels(len(families), title, height)
         for panel, (family, cases) in zip(axes, families.items()):
             panel.set_title(family)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from bench.case import Case
@@ -10,18 +11,12 @@ from bench.judge import policy
 from bench.judge.controls import controls
 from bench.judge.evidence import above_floor
 from bench.judge.gate import judge, margin_of
-from bench.judge.pairs import OLDER, Pair, pairs, unfit
+from bench.judge.pairs import OLDER, Pair, only_shown, pairs
 from bench.judge.stats import Comparison, Note, Samples
 from bench.judge.trust import distrust
-from bench.results import Results
 
 NOT_JUDGED = "not judged"
 UNDECIDED = "INCONCLUSIVE"  # the interval says that
-
-
-def not_gated(results: Results, case: Case) -> str:
-    """Why the figure of a case allows no verdict, whatever it is compared with; empty if it does."""
-    return unfit(results, case) or str(results.note(case, "not_gated") or "")
 
 
 class Doubts:
@@ -58,15 +53,19 @@ class Doubts:
 
     def _all(self, found: Comparison) -> Iterator[Note]:
         yield from (*found.notes, *self._no_margins)
-        if doubt := self._distrust(found):
-            yield doubt
         pair = (found.case, found.base)
-        yield from (note for note in self._judged.get(pair, ()) if note.word != UNDECIDED)
-        if reason := self._why_not.get(pair) or not_gated(self.samples.results, found.case):
+        if pair in self._judged:
+            yield from (note for note in self._judged[pair] if note.word != UNDECIDED)
+        elif doubt := self._distrust(found):
+            yield doubt
+        if reason := self._why_not.get(pair) or only_shown(self.samples.results, found.case):
             yield Note(NOT_JUDGED, reason)
 
     def _distrust(self, found: Comparison) -> Note | None:
-        """As the gate has it. Without an interval nothing is claimed, and only a control not seen matters."""
+        """As the gate has it, of pairs that it does not judge.
+
+        Without an interval nothing is claimed, and only a control that was not seen matters.
+        """
         group = self.controls[found.case.group]
         if found.interval is None and (group.positive is None or group.positive.holds):
             return None
@@ -76,6 +75,11 @@ class Doubts:
             margin = margin_of(self.samples.results, self.margins, found.case)
         except BenchError:
             return None  # a policy without a margin for such figures
-        if group.twin:
-            margin = above_floor(self.samples, Pair(group.twin.case, group.twin.base), margin)
-        return distrust(group, margin.value)
+        doubt = distrust(group, self._value(group.twin, margin) if group.twin else margin.value)
+        if doubt is None or doubt.spares(found.interval, math.log1p(self._value(found, margin))):
+            return None
+        return doubt.note
+
+    def _value(self, found: Comparison, margin: policy.Margin) -> float:
+        """The margin of a comparison, a fraction."""
+        return above_floor(self.samples, Pair(found.case, found.base), margin).value

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from bench.case import KEYS, Case
 from bench.errors import UsageError, one_of
+from bench.judge.pairs import only_shown
 from bench.judge.stats import Samples, Summary
 from bench.results import Results
-from bench.show.doubts import not_gated
 from bench.show.figures import Figures, unit_of
 from bench.show.table import number
 
@@ -114,7 +114,7 @@ def table(results: Results, cases: Sequence[Case]) -> str:
         metric = _metric(summary)
         bounds = (metric.get(name, "") for name in ("value", "lower_value", "upper_value"))
         spread = Figures(samples).spread(summary)
-        known = ("" if spread is None else f"{spread:.6g}", summary.processes, not_gated(results, case))
+        known = ("" if spread is None else f"{spread:.6g}", summary.processes, only_shown(results, case))
         writer.writerow([case.level, case.op, *map(case.get, keys), *bounds, *known])
     return text.getvalue()
 

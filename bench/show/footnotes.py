@@ -8,10 +8,8 @@ from bench.case import Case
 from bench.judge.controls import Controls, Positive
 from bench.judge.stats import Comparison, Samples
 from bench.show.figures import GUESTS, Figures
-from bench.show.rows import EMPTY, Row
+from bench.show.rows import EMPTY, NAMES, Row
 from bench.show.table import interval, number, percent, size
-
-PATHS = {"pte": "per-page", "ptes": "batched"}  # other paths are called what they are
 
 
 def footnotes(samples: Samples, controls: Mapping[Case, Controls], rows: Sequence[Row]) -> list[str]:
@@ -53,7 +51,8 @@ def _positives(controls: Sequence[Controls]) -> list[str]:
 
 def _missed(group: Case, positive: Positive) -> str:
     said = f"estimated {percent(positive.comparison.change)}, true {percent(positive.true)}"
-    return f"! {size(group.order)}: positive control {said}; figures of this size are not to be trusted"
+    what = "figures" if positive.missed_by is None else "small changes"
+    return f"! {size(group.order)}: positive control {said}; {what} of this size are not to be trusted"
 
 
 def _empty(samples: Samples, groups: Sequence[Case]) -> list[str]:
@@ -67,7 +66,7 @@ def _empty_at(samples: Samples, group: Case) -> str:
     cases = [group.but(variant=EMPTY, path=path) for path in ("pte", "ptes", "pmd", "folio")]
     plain = Figures(samples).plain
     costs = [
-        f"{PATHS.get(case.get('path'), case.get('path'))} {plain(samples.summary(case).value)}"
+        f"{NAMES.get(case.get('path'), case.get('path'))} {plain(samples.summary(case).value)}"
         for case in cases
         if case in samples
     ]

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.case import Case
-from bench.judge.counts import CountJudged, CountRuling
+from bench.judge.counts import CountRuling
 from bench.judge.gate import Judged, Ruling
 from bench.judge.generations import variant_of
-from bench.judge.pairs import BASE
+from bench.judge.pairs import BASE, FILE, PATH, Pair
 from bench.judge.stats import Note
 from bench.judge.stats_rank import attainable_p
 from bench.judge.verdict import Verdict
+from bench.show import gate_boots
+from bench.show.gate_counts import as_filters, count_notes
 from bench.show.gate_lines import FINE, headline, lines, margin_words, said_of
 from bench.show.table import NONE, WIDTH, Table, interval, percent, size, wrap
 
@@ -28,14 +30,22 @@ class Topic:
     variant: str
     base: str  # empty: batched against per-page
 
+    @classmethod
+    def of(cls, pair: Pair) -> Topic:
+        """The pair's table."""
+        variant, base = variant_of(pair.case), variant_of(pair.base)
+        there = f"{base} of {pair.file}".removeprefix(f"{variant} of ")
+        return cls(pair.case.order > 0, variant, {FILE: there, BASE: base, PATH: ""}[pair.about])
+
     @property
     def title(self) -> str:
         """In words."""
-        against = f"{self.variant} against {self.base}" if self.base else self._paths()
-        return f"{'larger folios' if self.large else 'order 0'}: {against}"
+        return f"{'larger folios' if self.large else 'order 0'}: {against(self.variant, self.base)}"
 
-    def _paths(self) -> str:
-        return f"{self.variant}, batched against per-page".lstrip(", ")
+
+def against(variant: str, base: str) -> str:
+    """What is held against what; without a base batched against per-page."""
+    return f"{variant} against {base}" if base else f"{variant}, batched against per-page".removeprefix(", ")
 
 
 def render_text(ruling: Ruling | CountRuling, strict: bool = False, every: bool = False) -> str:
@@ -58,6 +68,8 @@ def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
     said = [headline(lines(ruling), ruling.exit_code(strict))]
     if isinstance(ruling, CountRuling):
         return [*said, f"exact counts a folio, compared with {ruling.against}"]
+    if ruling.exact:
+        return [*said, gate_boots.summary(ruling), *ruling.remarks]
     if ruling.against:
         said.append(
             f"Ratios within this run are compared with ratios within {ruling.against}: a faster or slower "
@@ -66,32 +78,37 @@ def _summary(ruling: Ruling | CountRuling, strict: bool) -> list[str]:
     return said
 
 
-def tables_of(ruling: Ruling | CountRuling, every: bool) -> list[Table]:
-    """All tables: what is judged, then what is only shown, order 0 of it."""
+def tables_of(ruling: Ruling | CountRuling, every: bool, more: str = "--all") -> list[Table]:
+    """All tables: what is judged, then what is only shown, order 0 of it; `more` is what shows every row."""
     if isinstance(ruling, CountRuling):
         return []
     judged = _by_topic(ruling.judged)
-    shown = _by_topic(item for item in ruling.shown if every or item.pair.case.order == 0)
-    found = [_table(topic, items, every) for topic, items in judged.items()]
-    return found + [_table(topic, items, every, "shown, not judged; ") for topic, items in shown.items()]
+    every_shown = every or ruling.exact
+    shown = _by_topic(item for item in ruling.shown if every_shown or item.pair.case.order == 0)
+    found = [_table(topic, items, every, more) for topic, items in judged.items()]
+    seen = "shown, not judged; "
+    return found + [_table(topic, items, every, more, seen) for topic, items in shown.items()]
 
 
 def _by_topic(items: Iterable[Judged]) -> dict[Topic, list[Judged]]:
     found: dict[Topic, list[Judged]] = {}
     for item in items:
-        base = variant_of(item.pair.base) if item.pair.about == BASE else ""
-        topic = Topic(item.pair.case.order > 0, variant_of(item.pair.case), base)
-        found.setdefault(topic, []).append(item)
+        found.setdefault(Topic.of(item.pair), []).append(item)
     return dict(sorted(found.items(), key=lambda pair: (pair[0].large, min(map(badness, pair[1]))[0])))
 
 
-def _table(topic: Topic, items: Sequence[Judged], every: bool, how: str = "") -> Table:
+def _table(topic: Topic, items: Sequence[Judged], every: bool, more: str, how: str = "") -> Table:
     ordered = sorted(items, key=badness)
     kept = [item for n, item in enumerate(ordered) if every or n < FEWEST or item.verdict not in FINE]
-    header = ("call", *(["size"] if topic.large else []), "change", "95 % interval", "verdict")
-    rows = tuple(_row(topic, item) for item in kept)
-    notes = (*_rest(ordered, kept), *_margin_notes(items))
-    return _fitted(Table(f"{how}{topic.title}; {_usual_margin(items)}", header, rows, notes))
+    exact = any(item.pair.file for item in items)
+    figures = gate_boots.HEADER if exact else ("change", "95 % interval")
+    header = ("call", *(["size"] if topic.large else []), *figures, "verdict")
+    rows = tuple(_row(topic, item, exact) for item in kept)
+    own, title = gate_boots.notes(items) if exact else [], f"{how}{topic.title}"
+    notes = (*_rest(ordered, kept, more), *own, *_margin_notes(items))
+    if exact and how:  # they have no margin
+        return _fitted(Table(title, header, rows, tuple(own)))
+    return _fitted(Table(f"{title}; {_usual_margin(items)}", header, rows, notes))
 
 
 def _usual_margin(items: Sequence[Judged]) -> str:
@@ -117,18 +134,30 @@ def badness(item: Judged) -> tuple[int, float]:
     return item.verdict.severity, item.margin.value - (item.comparison.change if item.comparison else 0)
 
 
-def _rest(ordered: Sequence[Judged], kept: Sequence[Judged]) -> tuple[str, ...]:
+def _rest(ordered: Sequence[Judged], kept: Sequence[Judged], more: str) -> tuple[str, ...]:
     left = [item.comparison.change for item in ordered if item not in kept and item.comparison]
     if not left:
         return ()
-    return (f"{len(left)} more, OK or FASTER: {percent(min(left))} to {percent(max(left))} (all: --all)",)
+    return (f"{len(left)} more, OK or FASTER: {percent(min(left))} to {percent(max(left))} (all: {more})",)
 
 
-def _row(topic: Topic, item: Judged) -> tuple[str, ...]:
+def _row(topic: Topic, item: Judged, exact: bool) -> tuple[str, ...]:
     found = item.comparison
     change = (percent(found.change), interval(found.change_interval)) if found else (NONE, NONE)
-    label = call_of(item.pair.case, item.pair.about == BASE)
-    return (label, *([size(item.pair.case.order)] if topic.large else []), *change, item.verdict)
+    figures = gate_boots.cells(item) if exact else change
+    sizes = [size(item.pair.case.order)] if topic.large else []
+    return (_label(item), *sizes, *figures, _verdict(item, exact))
+
+
+def _label(item: Judged) -> str:
+    """The case, with its path where that is not what is compared, nor the kernel's own way."""
+    named = item.pair.about != PATH and item.pair.case.get("path") != gate_boots.PLAIN
+    return call_of(item.pair.case, named)
+
+
+def _verdict(item: Judged, exact: bool) -> str:
+    """None for a count that is only shown: unlike an older generation's, it says nothing."""
+    return NONE if exact and item.pair.why_not else item.verdict
 
 
 def call_of(case: Case, with_path: bool) -> str:
@@ -161,12 +190,12 @@ def _fitted(table: Table) -> Table:
 def notes_of(ruling: Ruling | CountRuling) -> list[str]:
     """Why verdicts are what they are, what the controls say, and what could have been seen."""
     if isinstance(ruling, CountRuling):
-        return _count_notes(ruling)
+        return count_notes(ruling)
     bad = sorted((item for item in ruling.judged if item.verdict not in FINE), key=badness)
     red = [item for item in bad if item.verdict == Verdict.REGRESSED]
     named = [f"! REGRESSED {_filters_of(item)}: {said_of(item)}" for item in red[:MOST_NAMED]]
     if len(red) > MOST_NAMED:
-        named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (--json has them all)")
+        named.append(f"! REGRESSED: {len(red) - MOST_NAMED} more (gate --json has them all)")
     if ruling.absent:
         named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
     rest = [item for item in bad if item.verdict != Verdict.REGRESSED]
@@ -176,11 +205,7 @@ def notes_of(ruling: Ruling | CountRuling) -> list[str]:
 def _filters_of(item: Judged) -> str:
     """The pair as filters, ready to be measured again: remove path=ptes order=4 against path=pte."""
     case, _, other = item.pair.name.partition(" against ")
-    return f"{_as_filters(case)} against {other}"
-
-
-def _as_filters(name: str) -> str:
-    return " ".join(name.split("/")[1:])
+    return f"{as_filters(case)} against {other}"
 
 
 def _reasons(items: Iterable[Judged]) -> list[str]:
@@ -201,7 +226,7 @@ def _worded(item: Judged, note: Note) -> str:
 def short_name(item: Judged) -> str:
     """Variant, call and size in a few words."""
     case = item.pair.case
-    words = [variant_of(case), call_of(case, item.pair.about == BASE), size(case.order)]
+    words = [variant_of(case), _label(item), size(case.order)]
     return " ".join(filter(None, words))
 
 
@@ -239,29 +264,8 @@ def _power(ruling: Ruling) -> list[str]:
     if not said:
         return []
     tested = sum(item.comparison is not None for item in ruling.judged)
+    seen_as = f"seen 9 times in 10, by Holm over {tested} pairs: {', '.join(said)}; "
+    if ruling.exact:
+        return [seen_as + gate_boots.number(ruling.judged)]
     attainable = attainable_p(ruling.processes)
-    return [
-        f"seen 9 times in 10, by Holm over {tested} pairs: {', '.join(said)}; {ruling.processes} processes, "
-        f"whose ranks attain p = {attainable:.2g}"
-    ]
-
-
-# Counts
-
-
-def _count_notes(ruling: CountRuling) -> list[str]:
-    changed = sorted((item for item in ruling.judged if item.differences or item.note), key=_count_badness)
-    said = [f"{item.verdict} {_as_filters(item.name)}: {_count_words(item)}" for item in changed]
-    if ruling.new:
-        said.append(f"{len(ruling.new)} cases are not in the baseline, such as {_as_filters(ruling.new[0])}")
-    if ruling.stale:
-        said.append(f"! out of date; renew it with: rmapbench count -o {ruling.against} --force")
-    return said or [f"all counts of {len(ruling.judged)} cases equal those in {ruling.against}"]
-
-
-def _count_words(item: CountJudged) -> str:
-    return ", ".join(map(str, item.differences)) or item.note
-
-
-def _count_badness(item: CountJudged) -> tuple[int, bool, str]:
-    return item.verdict.severity, Case.parse(item.name).order > 0, item.name
+    return [f"{seen_as}{ruling.processes} processes, whose ranks attain p = {attainable:.2g}"]

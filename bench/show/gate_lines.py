@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from bench.judge.boots import Boots
 from bench.judge.counts import CountJudged, CountRuling
 from bench.judge.gate import Judged, Ruling
 from bench.judge.stats import Note
 from bench.judge.verdict import UNUSABLE, Verdict
+from bench.show.figures import instructions
 from bench.show.table import interval, percent
 
 Figure = str | int | float | None
@@ -57,14 +61,24 @@ def _of_time(item: Judged, judged: bool) -> Line:
         "detectable": item.detectable,
         "processes": len(found.log_ratios) if found else None,
         "processes_needed": item.needed,
+        **(_of_boots(item.boots) if item.boots else {}),
     }
     return Line(item.pair.name, item.verdict, said_of(item), judged, figures)
+
+
+def _of_boots(boots: Boots) -> dict[str, Figure]:
+    """Instructions a page before and now, the median over boots; over how many of them."""
+    base, new = (round(1e9 * float(np.median(side)), 6) for side in (boots.base, boots.new))
+    told = {"instructions": new, "base_instructions": base, "repeatability": boots.repeatability}
+    return {**told, "processes": min(boots.number)}
 
 
 def said_of(item: Judged) -> str:
     """What was found, in one line: +2.3 % [+2.0, +2.6], margin 1 %, p = 0.0004 after Holm."""
     words = []
-    if item.comparison:
+    if item.boots and item.comparison:
+        words += [boots_words(item.boots), percent(item.comparison.change), repeats(item.boots)]
+    elif item.comparison:
         bounds = item.comparison.change_interval
         words.append(f"{percent(item.comparison.change)} {interval(bounds) if bounds else '(no interval)'}")
     words.append(f"margin {margin_words(item.margin.value)}")
@@ -73,6 +87,17 @@ def said_of(item: Judged) -> str:
     if item.margin.reason:
         words[-1] += f" ({item.margin.reason})"
     return "; ".join([", ".join(words), *map(note_words, item.notes)])
+
+
+def boots_words(boots: Boots) -> str:
+    """165.0 -> 219.4 instructions a page."""
+    base, new = (instructions(float(np.median(side))) for side in (boots.base, boots.new))
+    return f"{base} -> {new} instructions a page"
+
+
+def repeats(boots: Boots) -> str:
+    """How far boots lie apart."""
+    return f"boots within +-{100 * boots.repeatability:.2f} %"
 
 
 def note_words(note: Note) -> str:

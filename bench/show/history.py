@@ -1,4 +1,4 @@
-"""A history as text: for each pair how its ratio began, where it changed for good, and how it is now."""
+"""A history as text: how each ratio, or count, began, where it changed for good, and how it is now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from bench.judge.generations import variant_of
 from bench.judge.history import LEAST, File, Series
 from bench.judge.pairs import BASE
-from bench.show.gate import call_of
+from bench.show.figures import instructions
+from bench.show.gate import against, call_of
+from bench.show.gate_boots import PLAIN
 from bench.show.table import NONE, Table, percent, size, wrap
 
 STEPS = "_.:-=+*#"  # least to most, for a line of one character a file
@@ -29,39 +31,52 @@ def render_text(files: Sequence[File], found: Sequence[Series], left: Mapping[st
 def _head(files: Sequence[File], found: Sequence[Series]) -> list[str]:
     changed = sum(bool(item.changes) for item in found)
     span = f"{files[0].path.name} to {files[-1].path.name}"
-    said = [f"history: {len(files)} files, {span}; {len(found)} pairs, {changed} changed for good"]
+    counts = sum(item.own for item in found)
+    followed = [f"{counts} counts"] * bool(counts) + [f"{len(found) - counts} pairs"] * (counts < len(found))
+    said = [f"history: {len(files)} files, {span}; {' and '.join(followed)}, {changed} changed for good"]
     return said + ([f"{LEAST} files are needed to see a change"] if len(files) < LEAST else [])
 
 
 def changed_lines(found: Sequence[Series]) -> list[str]:
     """A sentence for each change: what, from which level to which, since which file."""
     return [
-        f"! {label_of(item)}: {percent(before)} until then, {percent(after)} since "
+        f"! {label_of(item)}: {written(item, before)} until then, {written(item, after)} since "
         f"{item.points[at].file.path.name} ({item.points[at].file.date or 'undated'})"
+        + (f", {percent(after / before - 1)}" if item.own else "")
         for item in found
         for at, before, after in zip(item.changes, item.levels, item.levels[1:])
     ]
 
 
+def written(item: Series, value: float) -> str:
+    """A ratio as a change, a count as it is."""
+    return instructions(value) if item.own else percent(value - 1)
+
+
 def _topic(item: Series) -> str:
     """What is held against what."""
-    variant = variant_of(item.pair.case)
-    if item.pair.about == BASE:
-        return f"{variant} against {variant_of(item.pair.base)}"
-    return f"{variant}, batched against per-page".removeprefix(", ")
+    if item.own:
+        return f"{variant_of(item.pair.case)}, instructions a page"
+    base = variant_of(item.pair.base) if item.pair.about == BASE else ""
+    return against(variant_of(item.pair.case), base)
 
 
 def _table(topic: str, found: Sequence[Series]) -> Table:
     ordered = sorted(found, key=lambda item: (not item.changes, item.pair.case.order > 0))
-    header = ("pair", "first", "last", "changes", "course")
+    header = ("count" if ordered[0].own else "pair", "first", "last", "changes", "course")
     return Table(topic, header, tuple(_row(item) for item in ordered), (COURSE,))
 
 
 def _row(item: Series) -> tuple[str, ...]:
-    values = [point.comparison.change for point in item.points]
-    label = f"{call_of(item.pair.case, item.pair.about == BASE)} {size(item.pair.case.order)}"
+    values = [point.value for point in item.points]
+    label = f"{call_of(item.pair.case, _with_path(item))} {size(item.pair.case.order)}"
     times = str(len(item.changes)) if item.changes else NONE
-    return (label, percent(values[0]), percent(values[-1]), times, course(values[-MOST_STEPS:]))
+    heights = [value / (values[0] if item.own else 1) for value in values[-MOST_STEPS:]]
+    return (label, written(item, values[0]), written(item, values[-1]), times, course(heights))
+
+
+def _with_path(item: Series) -> bool:
+    return item.pair.case.get("path") != PLAIN if item.own else item.pair.about == BASE
 
 
 def course(values: Sequence[float]) -> str:
@@ -73,7 +88,7 @@ def course(values: Sequence[float]) -> str:
 
 def label_of(item: Series) -> str:
     """The pair in a few words, with what it is held against."""
-    case, base = item.pair.case, item.pair.about == BASE
-    against = f"vs {variant_of(item.pair.base)}" if base else ""
-    words = [call_of(case, base), size(case.order), variant_of(case), against]
+    case = item.pair.case
+    against = f"vs {variant_of(item.pair.base)}" if item.pair.about == BASE else ""
+    words = [call_of(case, _with_path(item)), size(case.order), variant_of(case), against]
     return " ".join(filter(None, words))

@@ -10,7 +10,7 @@ from bench.judge.stats import Samples, Summary
 from bench.results import Results
 from bench.show import contpte
 from bench.show.figures import Figures
-from bench.show.rows import Row
+from bench.show.rows import NAMES, Row
 from bench.show.table import nanoseconds, percent, size
 
 RUNNING = ("live", "vm")  # levels of cases that a kernel runs
@@ -19,7 +19,6 @@ PATHS = (
     "per-page (path=pte) is this kernel's batching code meeting batches of one, made by userfaultfd "
     "write-protect bits on every second page; it is not the code of kernels before batching"
 )
-NAMES = {"pte": "per-page", "ptes": "batched"}  # of paths; others have names that say it
 SMALL = 0.10  # of the whole operation's time: a smaller part is a difference of two large numbers
 WEAK_SHARE = 0.9999  # of folios of the order: what is less is said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -111,13 +112,15 @@ def _verdicts(content: Content) -> Iterator[str]:
         yield notes([f"none: {content.why_not}"])
         return
     yield figure_html(chart_page.forest_svg(content.ruling), True, "verdicts in a picture")
+    words = content.filters.words() if content.filters else []
+    more = shlex.join(["rmapbench", "gate", content.name, *words, "--all"])
     for large in (False, True):  # of the larger folios only the worst: each call's own table has the rest
         judged = tuple(item for item in content.ruling.judged if (item.pair.case.order > 0) == large)
-        tables = gate_tables(replace(content.ruling, judged=judged, shown=()), not large)
+        tables = gate_tables(replace(content.ruling, judged=judged, shown=()), not large, more)
         yield from (table_html(table) for table in tables)
     yield notes(notes_of(content.ruling))
     if content.ruling.shown:
-        tables = gate_tables(replace(content.ruling, judged=()), False)
+        tables = gate_tables(replace(content.ruling, judged=()), False, more)
         yield folded("Shown, not judged, at order 0", [table_html(table) for table in tables])
 
 

@@ -6,17 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the engine says how far it is, and is not needed to show that
+    from bench.measure.engine import Progress
 
 EVERY = 10.0  # seconds between two plain lines
-
-
-class Progress(Protocol):
-    """Takes news of how far something is."""
-
-    def update(self, stage: str, done: int, total: int) -> None:
-        """Stage name and units done of all units."""
-        ...
 
 
 @contextmanager

@@ -74,10 +74,10 @@ def _figure(row: Mapping[str, str]) -> Published:
     )  # fmt: skip
 
 
-def published_tables(results: Results, filters: Filters | None = None, path: Path = DEFAULT) -> list[Table]:
+def published_tables(results: Results, filters: Filters | None = None) -> list[Table]:
     """A table for each operation of the file of which somebody published a figure of the same size."""
     samples, sections = sections_of(results, filters)
-    known = load(path)
+    known = load()
     found = [_table(samples, section, known) for section in sections]
     tables = [table for table in found if table]
     if not tables:

@@ -129,9 +129,8 @@ def _base_table(section: Section, extra: Sequence[Column], figures: Figures) -> 
     base = next((row.base for row in section.rows if row.base), "")
     if not base:
         return _plain_table(section, figures)
-    against = f" against {base}" if base else ""
     variant = f" {section.subject.variant}" if section.subject.variant else ""
-    said = f"{section.subject.name}:{variant}{against}, {figures.explained}"
+    said = f"{section.subject.name}:{variant} against {base}, {figures.explained}"
     header = ("folio", "base", "this", "change", "95 % interval", *(c.title for c in extra))
     rows = [
         (

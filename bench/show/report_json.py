@@ -7,9 +7,10 @@ from typing import Any
 
 from bench.case import Case, Filters
 from bench.judge.controls import Controls, controls
-from bench.judge.stats import Comparison, Interval, Samples, Summary
+from bench.judge.estimate import Interval
+from bench.judge.pairs import only_shown
+from bench.judge.stats import Comparison, Samples, Summary
 from bench.results import Results
-from bench.show.doubts import not_gated
 from bench.show.figures import Figures
 from bench.show.report import Section, sections_of
 from bench.show.rows import Row
@@ -54,14 +55,14 @@ def _beside(samples: Samples, case: Case, base: Case, controls: Controls) -> dic
         "cost": _cost(samples, samples.summary(case)),
         "base_cost": _cost(samples, samples.summary(base)) if known else None,
         "comparison": _comparison(samples.compare(case, base) if known else None),
-        "not_gated": not_gated(samples.results, case) or None, "controls": _controls(controls),
+        "not_gated": only_shown(samples.results, case) or None, "controls": _controls(controls),
     }  # fmt: skip
 
 
 def _row(samples: Samples, section: Section, row: Row, controls: Controls) -> dict[str, Any]:
     keys = dict(section.subject.family.keys)
     per_page, batched, base = (_cost(samples, one) for one in (row.per_page, row.batched, row.base_value))
-    why_not = not_gated(samples.results, row.value.case) if row.value else ""
+    why_not = only_shown(samples.results, row.value.case) if row.value else ""
     return {
         "operation": section.subject.family.op, "level": section.subject.family.level, **keys,
         "variant": section.subject.variant, "order": row.order, "folio": row.label, "base": row.base or None,

@@ -17,7 +17,8 @@ from bench.judge.generations import (  # noqa: F401 - others ask here
 from bench.judge.stats import Comparison, Samples, Summary
 from bench.show.table import size
 
-PAIR = ("pte", "ptes")
+NAMES = {"pte": "per-page", "ptes": "batched"}  # of paths; others have names that say it
+PAIR = tuple(NAMES)
 
 
 @dataclass(frozen=True)

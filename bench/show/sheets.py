@@ -7,23 +7,18 @@ from dataclasses import replace
 
 from bench.case import Case
 from bench.judge.generations import variant_of
+from bench.judge.pairs import own_way_first
 from bench.judge.stats import Comparison, Note, Summary
 from bench.show.arms import arms_of, compared, spread
 from bench.show.doubts import Doubts
 from bench.show.figures import Figures
-from bench.show.live_notes import NAMES, RUNNING, clock, of_paths, technique, weak
+from bench.show.live_notes import RUNNING, clock, of_paths, technique, weak
 from bench.show.report import Section
-from bench.show.rows import PAIR, Row, Subject
+from bench.show.rows import NAMES, PAIR, Row, Subject
 from bench.show.sheet import Cost, Entry, Sheet
 
 OLD, NEW = "per-page", "batched"
 ARMS = ("variant", "kernel")  # keys of what is measured, which a title names last
-PATHS = ("default", "pte", "ptes", "pmd", "folio")  # in this order: first what kernels do by themselves
-
-
-def path_rank(path: str) -> int:
-    """Where a sheet or table of this path stands among others."""
-    return PATHS.index(path) if path in PATHS else len(PATHS)
 
 
 def path_words(path: str) -> str:
@@ -31,6 +26,13 @@ def path_words(path: str) -> str:
     if path in ("", "folio"):
         return ""
     return f"path={path}" + (f" ({NAMES[path]})" if path in NAMES else "")
+
+
+def own_way_sorted(families: Iterable[Case]) -> list[Case]:
+    """Operations as they come; of each, first the path that a kernel takes by itself."""
+    families = list(families)
+    first = list(dict.fromkeys(family.but(path=None) for family in families))
+    return sorted(families, key=lambda family: (first.index(family.but(path=None)), own_way_first(family)))
 
 
 class Sheets:
@@ -71,9 +73,11 @@ class Sheets:
         for case in cases:
             family = case.but(**{"order": None, key: None})
             groups.setdefault(family, {}).setdefault(case.get(key), []).append(case)
-        subjects = list(dict.fromkeys(family.but(path=None) for family in groups))
-        ordered = sorted(groups, key=lambda f: (subjects.index(f.but(path=None)), path_rank(f.get("path"))))
-        return [sheet for family in ordered for sheet in self._beside(family, groups[family], key, base)]
+        return [
+            sheet
+            for family in own_way_sorted(groups)
+            for sheet in self._beside(family, groups[family], key, base)
+        ]
 
     def _beside(self, family: Case, arms: dict[str, list[Case]], key: str, base: str) -> Iterator[Sheet]:
         others = [arm for arm in arms if arm != base]

@@ -68,8 +68,8 @@ class Legal:
         counts = mappings.counts()
         return any(bit and (counts[p] or (p == 0 and mappings.whole)) for p, bit in enumerate(bits))
 
-    def _by_pmd(self, number: int, probability: float = 0.4) -> bool:
-        return self._spec(number).order == HPAGE_PMD_ORDER and self.rng.random() < probability
+    def _by_pmd(self, number: int) -> bool:
+        return self._spec(number).order == HPAGE_PMD_ORDER and self.rng.random() < 0.4
 
     def _some(self, pages: set[int]) -> tuple[int, int]:
         """First page and length of a random range within consecutive pages; mostly the longest."""

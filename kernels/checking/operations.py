@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from kernels.mm_types import RMAP_EXCLUSIVE, VM_DROPPABLE, VM_LOCKED
 
 FOLIO_SPAN = 0x40_0000  # folio i is mapped this much times i after the start of every vma
-KINDS = ("anon", "file", "shmem", "hugetlb_anon", "hugetlb_file")
 
 
 @dataclass(frozen=True)
 class FolioSpec:
     """A folio to begin with. `fresh`: an anonymous one that belongs to no anon_vma yet."""
 
-    kind: str
+    kind: str  # anon, file, shmem, hugetlb_anon, hugetlb_file
     order: int
     fresh: bool = False
 

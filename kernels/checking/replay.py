@@ -32,8 +32,6 @@ NAMES = {
     "partially_mapped": "PG_partially_mapped",
     "deferred": "on the deferred-split queue",
 }
-
-
 THOROUGH_PARTS = 2  # of a batch made page by page: the first and the last calls are compared in full
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from bench.case import Case
 from bench.errors import UsageError
+from bench.lanes.amounts import UNITS, amount
 
 PTE, DEFAULT, PMD, FOLIO = ("pte", "ptes"), ("default",), ("pmd",), ("folio",)
 MAPPED = (*PTE, *DEFAULT, *PMD)
 PMD_ORDER = 9
+# The folio orders that kernels have, by kind; fewer before 6.8 (anon), 6.11 (shmem) and 6.16 (file).
+ORDERS = {"anon": (0, *range(2, 10)), "shmem": range(10), "file": range(10), "hugetlb": (PMD_ORDER,)}
 MIB = 1 << 20
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Operation:
     paths: tuple[str, ...]
     calls: tuple[str, ...]
     orders: tuple[int, ...] = ()  # only these; empty for all
+    least: int = 0  # bytes of memory, of which it takes long enough to be told from the same without pages
 
     def has(self, path: str, order: int) -> bool:
         """Is there such a case? A first fault of order 9 maps by PMD, smaller folios have no PMD."""
@@ -31,6 +33,11 @@ class Operation:
         if path == "pmd":
             return order == PMD_ORDER
         return not (self.name == "fault" and order == PMD_ORDER and path == "default")
+
+    def too_short(self, size: int) -> str:
+        """Why it is not measured on so little memory; empty if it is."""
+        least = format_memory(self.least) if size < self.least else ""
+        return least and f"with less than {least} it takes hardly longer than with none; add memory={least}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ def _calls(stem: str, *paths: str) -> tuple[str, ...]:
     return tuple(f"folio_{stem}_rmap_{path}" for path in paths)
 
 
+# Of the interface, what no version of the kernel calls: fork copies no PMD of file memory.
+NEVER_CALLED = ("folio_dup_file_rmap_pmd",)
 _DUP, _REMOVE = _calls("try_dup_anon", *PTE, *PMD), _calls("remove", *PTE, *PMD)
 _SHARE_PTE, _REMOVE_PTE = _calls("try_share_anon", "pte"), _calls("remove", "pte")
 _MIGRATED = _calls("try_share_anon", "pte", "pmd") + _REMOVE_PTE + _calls("remove", "pmd")
@@ -73,7 +82,7 @@ FAMILIES: tuple[Family, ...] = (
         Operation("fork", MAPPED, _DUP),
         Operation("unmap_after_fork", MAPPED, _REMOVE),
         Operation("exit", MAPPED, _REMOVE),
-    ), copies=2, shared=True),  # the next round's memory comes before the last one's goes
+    ), shared=True),
     Family("anon", "anon", (Operation("munmap", MAPPED, _REMOVE),)),
     Family("anon", "anon", (Operation("first_fork", DEFAULT + PMD, _DUP),)),
     Family("anon", "anon", (Operation("fault", DEFAULT + PMD, _NEW), Operation("dontneed", MAPPED, _REMOVE))),
@@ -96,7 +105,8 @@ FAMILIES: tuple[Family, ...] = (
     )),
     Family("shmem", "shmem", (
         Operation("munmap", MAPPED, _REMOVE),
-        Operation("fault_around", DEFAULT + PMD, _calls("add_file", *PTE, *PMD)),
+        Operation("fault_around", DEFAULT + PMD, _calls("add_file", "ptes", "pmd")),
+        Operation("uffd_continue", DEFAULT, _calls("add_file", "pte")),
     )),
     Family("shmem", "shmem_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("file", "file", (
@@ -106,7 +116,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("file", "file_private", (Operation("fork", PTE + DEFAULT, _calls("dup_file", *PTE)),)),
     Family("hugetlb", "hugetlb", (
         Operation("fault", FOLIO, ("hugetlb_add_new_anon_rmap",), (PMD_ORDER,)),
-        Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,)),
+        Operation("fork", FOLIO, ("hugetlb_try_dup_anon_rmap",), (PMD_ORDER,), least=1 << 30),
         Operation("munmap", FOLIO, ("hugetlb_remove_rmap",), (PMD_ORDER,)),
     )),
     Family("hugetlb", "hugetlb_shared", (
@@ -123,13 +133,23 @@ def families() -> list[tuple[str, Family, Operation]]:
     return [(family.kind, family, operation) for family in FAMILIES for operation in family.operations]
 
 
+def every_case(memory: str) -> list[Case]:
+    """What a machine that lacks nothing can measure, with an amount of memory."""
+    return [
+        family.case(operation, path, order, memory)
+        for kind, family, operation in families()
+        for path in operation.paths
+        for order in ORDERS[kind]
+        if operation.has(path, order)
+    ]
+
+
 # Amounts of memory, as case names have them
 
 
 def parse_memory(text: str) -> int:
     """Bytes of an amount such as 1GiB or 256MiB; UsageError for anything else, or no multiple of 4 MiB."""
-    found = re.fullmatch(r"([1-9]\d{0,6})(KiB|MiB|GiB)", text)
-    size = int(found[1]) * UNITS[found[2]] if found else 0
+    size = amount(text)
     if size == 0 or size % (4 * MIB):
         raise UsageError(f"memory={text}: give a multiple of 4 MiB, such as memory=256MiB or memory=1GiB")
     return size
@@ -137,7 +157,7 @@ def parse_memory(text: str) -> int:
 
 def format_memory(size: int) -> str:
     """The shortest name of an amount."""
-    unit = next(unit for unit in ("GiB", "MiB", "KiB") if size % UNITS[unit] == 0)
+    unit = next(unit for unit in reversed(UNITS) if size % UNITS[unit] == 0)
     return f"{size // UNITS[unit]}{unit}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,15 @@ from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError
 from bench.lanes.kernel_arms import control_arms
 from bench.lanes.live import settings
-from bench.lanes.live.catalogue import FAMILIES, Family, Operation, format_memory, parse_memory
+from bench.lanes.live.catalogue import (
+    FAMILIES,
+    NEVER_CALLED,
+    PTE,
+    Family,
+    Operation,
+    format_memory,
+    parse_memory,
+)
 from bench.lanes.live.machine import FILES, Machine, directories, fits
 from bench.lanes.live.process import hello
 from bench.measure.plan import Arm, Block, Pace, Plan
@@ -22,6 +30,13 @@ SESSION = "bench.lanes.live.session"
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
 PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
 UNASKED = ALL  # what `run` measures where no filter is given
+# Keys that cases of other lanes have, and what they are about.
+OTHERS = {
+    "variant": "variants are the model's",
+    "state": "states of folios are the model's",
+    "kernel": "other kernels are the vm lane's",
+    "machine": "other machines are the vm lane's",
+}
 
 
 @cache
@@ -34,6 +49,7 @@ def machine() -> Machine:
         write_protection=said["no_write_protection"],
         shmem_write_protection=said["no_write_protection_shmem"],
         file_write_protection=said["no_write_protection_file"],
+        no_continue=said["no_continue"],
         directory=usable[0] if usable else "",
         no_files="" if usable else _no_files(reasons),
     )
@@ -49,15 +65,22 @@ def _no_files(reasons: dict[str, str]) -> str:
 def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
     """Every case this machine can measure, with the memory that the filters name or the default."""
     if extra:
-        raise _no_variants()
+        raise _others("variant")
+    for key in OTHERS:
+        if filters.values(key):
+            raise _others(key)
     here = machine()
-    amounts = filters.values("memory") or (format_memory(here.default_memory()),)
-    for text in amounts:
-        parse_memory(text)
+    amounts = dict.fromkeys(filters.values("memory") or (format_memory(here.default_memory()),))
+    sizes = {text: parse_memory(text) for text in amounts}
+    for one in filters.each(("kind", "path")):
+        _refuse_lacking(here, one, sizes)
     found = [
         family.case(operation, path, order, text)
-        for text in dict.fromkeys(amounts)
-        for family, operation, path, order in _existing(here)
+        for text, size in sizes.items()
+        for family, operation, path in _everything()
+        if not _why_not(here, family, operation, path, size)
+        for order in here.orders(family.kind)
+        if operation.has(path, order)
     ]
     if not found:
         raise LaneUnavailable(f"nothing can be measured here: {'; '.join(here.remedies())}")
@@ -66,27 +89,51 @@ def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
 
 def describe_variants(extra: dict[str, Path]) -> list[str]:
     """There are none."""
-    raise _no_variants()
+    raise _others("variant")
 
 
-def _no_variants() -> UsageError:
-    return UsageError("the live lane measures the running kernel; variants are the model's")
+def _others(key: str) -> UsageError:
+    """The error for a key that only cases of other lanes have."""
+    return UsageError(f"the live lane measures the running kernel; {OTHERS[key]}")
+
+
+def _everything() -> Iterator[tuple[Family, Operation, str]]:
+    """Every operation on every path, whether this machine can measure it or not."""
+    for family in FAMILIES:
+        for operation in family.operations:
+            yield from ((family, operation, path) for path in operation.paths)
+
+
+def _why_not(here: Machine, family: Family, operation: Operation, path: str, size: int) -> str:
+    """Why it cannot be measured with so much memory; empty if it can."""
+    return here.lacks(family, operation, path) or operation.too_short(size)
+
+
+def _refuse_lacking(here: Machine, filters: Filters, sizes: dict[str, int]) -> None:
+    """An error with the reasons, if there is what is selected but nothing of it can be measured here."""
+    named = [
+        (family, operation, path, size)
+        for text, size in sizes.items()
+        for family, operation, path in _everything()
+        if filters.match(family.case(operation, path, 0, text))
+    ]
+    lacking = [(one[0].kind, one[1].name, _why_not(here, *one)) for one in named]
+    if lacking and all(reason for _, _, reason in lacking):
+        error = LaneUnavailable if all(here.lacks(*one[:3]) for one in named) else UsageError
+        raise error("; ".join(_by_reason(lacking)))
+
+
+def _by_reason(lacking: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Kinds, operations and why they cannot be measured, as few sentences: those of one reason in one."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for kind, name, reason in lacking:
+        found.setdefault((kind, reason), {})[name] = None
+    return [f"{', '.join(names)} ({kind}): {reason}" for (kind, reason), names in found.items()]
 
 
 def main_cases() -> list[Case]:
     """What is measured if nothing is named."""
     return cases({})
-
-
-def _existing(here: Machine) -> Iterator[tuple[Family, Operation, str, int]]:
-    for family in FAMILIES:
-        orders = here.orders(family.kind)
-        for operation in family.operations:
-            for path in operation.paths:
-                if not here.lacks(family, operation, path):
-                    yield from (
-                        (family, operation, path, order) for order in orders if operation.has(path, order)
-                    )
 
 
 def notes(chosen: list[Case]) -> list[str]:
@@ -98,20 +145,22 @@ def notes(chosen: list[Case]) -> list[str]:
             if (operation.name, family.kind) in ops:
                 calls = ", ".join(operation.calls) or "no rmap call"
                 lines.append(f"{operation.name} ({family.kind}): {calls}")
-    return lines + [f"skipped: {reason}" for reason in skipped()]
+    lines += [f"no operation: {call}, which no kernel calls" for call in NEVER_CALLED]
+    most = max((parse_memory(case.get("memory")) for case in chosen), default=0)
+    return lines + [f"skipped: {reason}" for reason in skipped(most)]
 
 
-def skipped() -> list[str]:
-    """What this machine cannot measure, and why."""
+def skipped(memory: int = 0) -> list[str]:
+    """What this machine cannot measure with so much memory (0: the default), and why."""
     here = machine()
-    found: dict[tuple[str, str], list[str]] = {}  # operations by kind and reason
-    for family in FAMILIES:
-        for operation in family.operations:
-            reasons = {here.lacks(family, operation, p) for p in operation.paths if p not in ("pte", "ptes")}
-            if reasons and "" not in reasons:
-                found.setdefault((family.kind, reasons.pop()), []).append(operation.name)
-    said = [f"{', '.join(names)} ({kind}): {reason}" for (kind, reason), names in found.items()]
-    return said + here.remedies()
+    size = memory or here.default_memory()
+    lacking = [
+        (family.kind, operation.name, _why_not(here, family, operation, path, size))
+        for family, operation, path in _everything()
+        if path not in PTE  # these are among the remedies
+    ]
+    can = {(kind, name) for kind, name, reason in lacking if not reason}
+    return _by_reason(one for one in lacking if one[:2] not in can) + here.remedies()
 
 
 def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:
@@ -157,7 +206,7 @@ def prepare(chosen: list[Case], extra: dict[str, Path]) -> None:
     copies = {(op.name, family.kind): family.copies for family in FAMILIES for op in family.operations}
     for case in chosen:
         needed = copies[case.op, case.meaning("kind")]
-        if lacking := fits(machine(), parse_memory(case.get("memory")), needed):
+        if lacking := fits(machine().available(), parse_memory(case.get("memory")), needed):
             raise UsageError(f"{case.name}: {lacking}")
 
 

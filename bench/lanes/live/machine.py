@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bench.lanes.live.catalogue import MIB, PMD_ORDER, Family, Operation
-from bench.measure.facts import find, read
+from bench.measure.affinity import parse_cpu_list
+from bench.measure.facts import available_memory, find, read
 
 ROOT = Path("/")
 THP = "sys/kernel/mm/transparent_hugepage"
@@ -22,6 +22,9 @@ LEAST = 64 * MIB
 FILES = "RMAPBENCH_FILE_DIR"  # the variable that names a directory for kind=file
 ENABLED = {"anon": ("always", "madvise", "inherit"), "shmem": ("always", "advise", "within_size", "inherit")}
 BUSY = 0.25  # of the memory available is taken unless asked for more
+# By what factor, and by how much more, memory must fit: what was accepted before the run fits during it too,
+# if other programs take a little meanwhile, and with the positive control's 1/32.
+BEFORE, DURING = (1.1, 64 * MIB), (1.05, 32 * MIB)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Machine:
     write_protection: str = ""
     shmem_write_protection: str = ""
     file_write_protection: str = ""
+    no_continue: str = ""  # why UFFDIO_CONTINUE does not map; empty if it does
     directory: str = ""  # of files with large folios
     no_files: str = "no directory was tried"  # empty if there is one
 
@@ -83,7 +87,8 @@ class Machine:
         if family.kind == "hugetlb" and (lacking := self._lacks_hugetlb()):
             return lacking
         check = {"migrate": self._lacks_nodes, "pageout": self._lacks_swap, "ksm": self._lacks_ksm,
-                 "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection}  # fmt: skip
+                 "lazyfree": self._has_swap, "split_pmd": lambda: self.write_protection,
+                 "uffd_continue": lambda: self.no_continue}  # fmt: skip
         return check.get(operation.name, lambda: "")()
 
     def may_reserve(self) -> bool:
@@ -99,7 +104,7 @@ class Machine:
         return f"root must reserve hugetlb pages: sudo sh -c 'echo 512 > /{HUGETLB}/nr_hugepages'"
 
     def _lacks_nodes(self) -> str:
-        nodes = list((self.root / "sys/devices/system/node").glob("node[0-9]*"))
+        nodes = parse_cpu_list(read(self.root, "sys/devices/system/node/has_memory"))
         return "" if len(nodes) > 1 else "this machine has one memory node"
 
     def _swaps(self) -> bool:
@@ -139,24 +144,8 @@ class Machine:
     # Memory
 
     def available(self) -> int:
-        """Bytes that can be used without reclaim: of the machine, and of the control groups above."""
-        kib = find(r"^MemAvailable:\s*(\d+) kB", read(self.root, "proc/meminfo"))
-        return min([int(kib or 0) * 1024, *self._left_in_groups()])
-
-    def _left_in_groups(self) -> Iterator[int]:
-        """What the memory limits of this process's control groups leave (cgroups(7))."""
-        for line in read(self.root, "proc/self/cgroup").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "memory" not in controllers.split(","):
-                continue
-            base = "sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup"
-            names = ("limit_in_bytes", "usage_in_bytes") if controllers else ("max", "current")
-            for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
-                limit, used = (read(self.root, f"{base}{folder}/memory.{name}") for name in names)
-                if limit.isdigit() and used.isdigit():
-                    stat = read(self.root, f"{base}{folder}/memory.stat")
-                    cache = find(r"^inactive_file (\d+)$", stat)
-                    yield max(0, int(limit) - int(used) + int(cache or 0))
+        """Bytes that can be used without reclaim; 0 where that is not known."""
+        return available_memory(self.root) or 0
 
     def default_memory(self) -> int:
         """1 GiB, or a power of two of at most a quarter of what is available."""
@@ -185,11 +174,13 @@ def directories() -> list[str]:
     return ["/var/tmp", tempfile.gettempdir()]
 
 
-def fits(machine: Machine, size: int, copies: int) -> str:
-    """Why so much memory, so many times, is too much now; empty if it fits with a margin."""
-    needed, available = int(size * copies * 1.1) + 64 * MIB, machine.available()
+def fits(available: int, size: int, copies: int, margin: tuple[float, int] = BEFORE) -> str:
+    """Why so much memory, so many times, is too much of what is available; empty if it fits with a margin."""
+    factor, more = margin
+    needed = int(size * copies * factor) + more
     if needed <= available:
         return ""
-    most = max(0, int((available - 64 * MIB) / (1.1 * copies)) // (4 * MIB) * 4)
+    factor, more = BEFORE
+    most = max(0, int((available - more) / (factor * copies)) // (4 * MIB) * 4)
     said = f"needs {needed // MIB} MiB, {available // MIB} MiB are available"
     return f"{said}; memory={most}MiB would fit" if most else said

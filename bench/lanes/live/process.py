@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.measure.facts import find, read
 
 WORKLOAD = Path(__file__).with_name("workload")
 
@@ -45,6 +46,11 @@ class Workload:
         if "error" in answer:
             raise BenchError(f"the workload refused {request}: {answer['error']}")
         return answer
+
+    def holds(self) -> int:
+        """Bytes of anonymous memory that it has now."""
+        status = read(Path("/proc"), f"{self._process.pid}/status")
+        return int(find(r"^RssAnon:\s*(\d+) kB", status) or 0) << 10
 
     def _death(self) -> BenchError:
         said = self._process.communicate()[1].strip().splitlines()

@@ -7,9 +7,9 @@ from collections import defaultdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lanes.kernel_arms import WORST
+from bench.lanes.kernel_arms import WORST, six_digits
 from bench.lanes.live.catalogue import MIB, larger
-from bench.lanes.live.machine import Machine, fits
+from bench.lanes.live.machine import DURING, Machine, fits
 from bench.lanes.live.process import Workload
 
 TRIAL = 4 * MIB  # memory of an arm that is only tried out
@@ -41,6 +41,10 @@ class Session:
     def process_facts(self) -> dict[str, Any]:
         """Nothing that is the same for all cases."""
         return {}
+
+    def available(self) -> int:
+        """Bytes that an arm may take: what the workload has kept, it gives back or uses again."""
+        return Machine().available() + self.workload.holds()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Ask the workload; a new one after it died, so that one arm's death is not all arms'."""
@@ -77,7 +81,7 @@ class Memory:
         spec = self.spec
         taken = larger(self.size, spec["order"]) if spec["role"] == "positive" else self.size
         self.turn += 1
-        if lacking := fits(Machine(), taken, spec["copies"]):
+        if lacking := fits(self.session.available(), taken, spec["copies"], DURING):
             return {"values": {}, "unmeasurable": dict.fromkeys(spec["ops"], lacking)}
         select = self.session.setup["select"][spec["kind"]]
         request = {key: spec[key] for key in ("path", "order", "ops")}
@@ -119,14 +123,12 @@ class Memory:
 
     def _told(self, op: str) -> dict[str, Any]:
         seen = self.seen[op]
-        middle = {name: _short(statistics.median(seen[name])) for name in ("gross", "empty") if seen[name]}
-        worst = {name: _short(pick(seen[name])) for name, pick in WORST.items() if seen[name]}
+        middle = {
+            name: six_digits(statistics.median(seen[name])) for name in ("gross", "empty") if seen[name]
+        }
+        worst = {name: six_digits(pick(seen[name])) for name, pick in WORST.items() if seen[name]}
         why = {"unmeasurable": self.reasons[op]} if op in self.reasons else {}
         return {**middle, **worst, **why}
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def open_session(setup: dict[str, Any], process: int) -> Session:

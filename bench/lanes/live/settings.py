@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.errors import LaneUnavailable
 from bench.lanes.live import watchdog
+from bench.lanes.live.lock import MACHINE, alone
 from bench.measure.affinity import adopt_orphans
 
-PATIENCE = 5.0  # seconds to wait for the watchdog of a run that was just killed
 ALWAYS_ROOT = Path("/run")
 
 
@@ -29,19 +27,21 @@ def directory() -> Path:
 
 
 @contextlib.contextmanager
-def kept(settings: Sequence[Path], place: Path | None = None) -> Iterator[None]:
+def kept(settings: Sequence[Path], place: Path | None = None, machine: str = "") -> Iterator[None]:
     """Whatever the block writes to these files is undone when it ends, and also if this process is killed.
 
     LaneUnavailable if another run is at work. What an earlier run left behind is put back first.
+    Without `place` and `machine` the locks are those of every run.
     """
+    machine = machine or f"{MACHINE}{place or ''}"
     place = place or directory()
     place.mkdir(mode=0o700, exist_ok=True)
     state = place / "settings.json"
-    with _locked(place / "lock") as lock:
+    with alone(place / "lock", machine) as locks:
         if state.exists():
             _repair(state)
         _save(settings, state)
-        guard = _start_watchdog(state, lock)
+        guard = _start_watchdog(state, locks)
         try:
             with adopt_orphans(guard.pid):
                 yield
@@ -50,39 +50,6 @@ def kept(settings: Sequence[Path], place: Path | None = None) -> Iterator[None]:
                 _repair(state)
             finally:
                 guard.communicate()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """The lock, with this process's number in it; a lock whose process is gone does not count."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        _acquire(lock, path)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def _acquire(lock: int, path: Path) -> None:
-    """Take the lock; the watchdog of a run that was killed keeps it until the settings are back."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode().strip()
-            if _alive(holder) or time.monotonic() > deadline:
-                raise LaneUnavailable(
-                    f"another live run is at work (process {holder or 'unknown'}, {path}); wait for its end"
-                ) from None
-            time.sleep(0.1)
-
-
-def _alive(number: str) -> bool:
-    return number.isdigit() and Path(f"/proc/{number}").exists()
 
 
 def _save(settings: Sequence[Path], state: Path) -> None:
@@ -104,10 +71,10 @@ def _repair(state: Path) -> None:
     state.unlink()
 
 
-def _start_watchdog(state: Path, lock: int) -> subprocess.Popen[bytes]:
+def _start_watchdog(state: Path, locks: Sequence[int]) -> subprocess.Popen[bytes]:
     """In a session of its own, so that what ends this one's processes does not end it."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", watchdog.__file__, str(state)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, pass_fds=(lock,),
+        start_new_session=True, pass_fds=tuple(locks),
     )  # fmt: skip

@@ -6,7 +6,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.families import BY_NAME, EMPTY
 from bench.lanes.model.targets import Calls, Target
 from kernels import abi, driver, mm_types
 from kernels.memmap import Machine, Memmap, Memory, get, put
@@ -145,7 +145,7 @@ class CallBatch(Batch):
         hugetlb = self.family.kind == "hugetlb"
         self.memmap.format(spec.order, world.machine.memcg, hugetlb)
         self._make_anon()
-        if self.family.mapped and spec.variant != "_empty":
+        if self.family.mapped and spec.variant != EMPTY:
             self._map_by_a(calls.setup)
         self._plan_sweeps(calls, pad)
         self.snapshot = bytes(self.memmap.memory.bytes[: self.npages * mm_types.PAGE_BYTES])
@@ -226,7 +226,7 @@ class CallBatch(Batch):
 
     def verify(self) -> None:
         """After call and inverse every mapping counter must be what it was before."""
-        if self.spec.variant == "_empty" or not self.family.inverse:
+        if self.spec.variant == EMPTY or not self.family.inverse:
             return
         ctypes.memmove(self.world.memory.address, self.snapshot, len(self.snapshot))
         before = self._counters()

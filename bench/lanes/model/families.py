@@ -9,6 +9,7 @@ from kernels.mm_types import HPAGE_PMD_ORDER
 
 PTE_PATHS = ("pte", "ptes", "pmd")
 FOLIO_PATH = ("folio",)
+EMPTY = "_empty"  # the variant whose calls do nothing: what calling costs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.case import ALL, Case, Filters, natural
 from bench.errors import UsageError, one_of
 from bench.lanes.model import checks, processes, scenario_plan, sizes
-from bench.lanes.model.families import FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
+from bench.lanes.model.families import EMPTY, FAMILIES, MAIN_CALLS, MAIN_VARIANTS, Family
 from bench.lanes.model.targets import measurable, path_used
 from bench.measure.plan import Arm, Block, Pace, Plan
 from kernels import variants
@@ -20,7 +20,6 @@ from kernels.variants import VariantFile
 
 SESSION = "bench.lanes.model.session"
 Extra = Mapping[str, Path]
-EMPTY = "_empty"
 DESCRIBED = ("name", "", "base", "said")  # what stands in a line about a variant
 PACE = Pace()  # two workers at once were found not to disturb each other
 UNASKED = Filters(("call",))  # what `run` measures where no filter is given

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.case import Case, Filters, natural
+from bench.lanes.model.families import EMPTY
 from bench.lanes.model.scenarios import BY_NAME, ON_REQUEST, SCENARIOS, Scenario, sensible
 from bench.lanes.model.sizes import check_value
 from bench.measure.plan import Arm, Block
 from kernels.variants import VariantFile
 
-EMPTY = "_empty"
 # Keys whose values make cases, beside those that are always listed.
 MAKING = ("memory", "threads")
 

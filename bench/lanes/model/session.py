@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.lanes.model.arms import CallBatch, Spec, World, Yardstick, timed_section_ns
-from bench.lanes.model.families import BY_NAME
+from bench.lanes.model.families import BY_NAME, EMPTY
 from bench.lanes.model.processes import cache_directory
 from bench.lanes.model.scene_session import Scenes
 from bench.lanes.model.targets import Targets
+from bench.measure.facts import anon_huge_mib
 from kernels import abi, driver
 
 LEAST_PASSES = 7
@@ -58,7 +59,7 @@ class Session:
         Arms up to twice as slow as the fastest share its loops; slower ones run shorter.
         """
         passes = [self._pass_ns(spec) for spec in specs]
-        timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != "_empty"]
+        timed = [min(p) for spec, p in zip(specs, passes) if spec.get("variant") != EMPTY]
         least = self.scenes.least_passes(specs[0]) if "scenario" in specs[0] else LEAST_PASSES
         most = max(least, round(batch_ns / min(timed)))
         locked_ns = next((p[0] for s, p in zip(specs, passes) if s["role"] == "yardstick"), 5120.0) / 1024
@@ -122,8 +123,8 @@ class Session:
         return PLACEMENTS[(self.process + further) % len(PLACEMENTS)]
 
     def process_facts(self) -> dict[str, Any]:
-        """The placement of calls in this process."""
-        return {"placement": self.placement()}
+        """The placement of calls in this process, and how much of its memory is of huge pages."""
+        return {"placement": self.placement(), "anon_huge_mib": anon_huge_mib()}
 
     def facts(self) -> dict[str, Any]:
         """What a timed section costs that makes no call; it is subtracted once a pass."""

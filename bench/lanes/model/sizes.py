@@ -8,21 +8,22 @@ from pathlib import Path
 
 from bench.case import Case
 from bench.errors import UsageError
+from bench.lanes.amounts import amount
+from bench.measure.facts import available_memory
 
+ROOT = Path("/")
 BASE_PAGE, DESCRIPTOR = 4096, 64
 MIB = 1 << 20
 LEAST_MEMORY = 4 * MIB
 MOST_THREADS = 16
-UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 SPARED = 256 * MIB  # what a measuring process needs beside its arena
 
 
 def parse_memory(text: str) -> int:
     """Bytes of mapped memory that a value of `memory=` names: 64MiB, 1GiB; UsageError for others."""
-    number, unit = text[:-3], text[-3:]
-    if unit not in UNITS or not number.isdecimal() or int(number) * UNITS[unit] < LEAST_MEMORY:
+    if (size := amount(text)) < LEAST_MEMORY:
         raise UsageError(f"memory={text}: give a size of at least 4 MiB, as in memory=64MiB or memory=1GiB")
-    return int(number) * UNITS[unit]
+    return size
 
 
 def arena_bytes(memory: int) -> int:
@@ -42,22 +43,16 @@ def check_value(key: str, text: str) -> None:
     parse_memory(text) if key == "memory" else parse_threads(text)
 
 
-def available_memory() -> int:
-    """Bytes that the system could still give."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) << 10
-    return 1 << 62
-
-
 def refuse_what_does_not_fit(chosen: Iterable[Case], workers: int, oversubscribe: bool = False) -> None:
     """UsageError, with the size needed, for more memory or more threads than there are."""
     chosen = list(chosen)
     most = max((parse_memory(case.get("memory")) for case in chosen if case.get("memory")), default=0)
     needed = workers * (arena_bytes(most) + SPARED) if most else 0
-    if needed > (there := available_memory()):
+    there = available_memory(ROOT)
+    if there is not None and needed > there:
+        processes = "one process" if workers == 1 else f"{workers} processes at once"
         raise UsageError(
-            f"memory={most // MIB}MiB: needs {needed // MIB} MiB for {workers} processes at once, "
+            f"memory={most // MIB}MiB: needs {needed // MIB} MiB for {processes}, "
             f"{there // MIB} MiB are available; choose a smaller memory="
         )
     threads = max((parse_threads(case.meaning("threads")) for case in chosen), default=1)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.lanes.kernel_arms import WORST
+from bench.lanes.kernel_arms import WORST, six_digits
 from bench.measure.plan import Arm, Block
 
 PAGE = 4096
@@ -42,13 +42,13 @@ class Answers:
     def _told(self, arm: Arm, op: str, given: list[Answer]) -> dict[str, Any]:
         timed = [answer["values"][op] for answer in given if op in answer.get("values", {})]
         found: dict[str, Any] = {
-            name: _short(statistics.median(one[name] for one in timed) * _second_a_page(arm))
+            name: six_digits(statistics.median(one[name] for one in timed) * _second_a_page(arm))
             for name in ("gross", "empty")
             if timed
         }
         for name, worst in WORST.items():
             if seen := [one["proof"][name] for one in timed if name in one["proof"]]:
-                found[name] = _short(worst(seen))
+                found[name] = six_digits(worst(seen))
         reason = next(_reasons(op, given), "")
         return {**found, "unmeasurable": reason} if reason else found
 
@@ -67,7 +67,3 @@ def _reasons(op: str, given: list[Answer]) -> Iterator[str]:
 
 def _second_a_page(arm: Arm) -> float:
     return 1e-9 / (arm.spec["bytes"] // PAGE)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")

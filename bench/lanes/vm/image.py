@@ -42,9 +42,11 @@ def parse(text: str) -> Image:
     """The image of `[NAME=]PATH`; a path that exists as it stands is one, whatever it holds."""
     name, equals, rest = text.partition("=")
     named = bool(equals) and not Path(text).exists()
-    path = _file(Path(rest if named else text))
+    if not (rest if named else text):
+        raise UsageError(f"--kernel {text!r}: names no image; give [NAME=]IMAGE, for example new=bzImage")
     if named and not NAME.fullmatch(name):
         raise UsageError(f"--kernel {text}: {name!r} is no name; letters, digits and . + ~ - _ are")
+    path = _file(Path(rest if named else text))
     machine, release = identify(path)
     if not named and not release:
         raise UsageError(f"--kernel {text}: the image does not say its release; give it a name, NAME={path}")
@@ -62,5 +64,7 @@ def _file(path: Path) -> Path:
         if not path.is_file():
             raise UsageError(f"--kernel {path}: no such file; give an image, or a directory such as /boot")
     except OSError as error:
-        raise UsageError(f"--kernel {path}: cannot be read ({error.strerror})") from None
+        raise UsageError(
+            f"--kernel {path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
     return path

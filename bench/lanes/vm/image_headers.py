@@ -31,7 +31,7 @@ def identify(path: Path) -> tuple[str, str]:
     if packed:
         data = _unpacked(path, data)
     if len(data) < LEAST_BYTES:
-        raise UsageError(f"--kernel {path}: not a kernel image, it has {len(data)} bytes")
+        raise _none(path, f"it has {len(data)} bytes")
     if _is(data, ZBOOT_AT, ZBOOT):
         raise _zboot(path, data)
     if _is(data, ARM64_AT, ARM64):
@@ -40,9 +40,15 @@ def identify(path: Path) -> tuple[str, str]:
         return "x86_64", _bzimage_release(data)
     if data.startswith(ELF) and not packed:
         return _elf_machine(path, data), _banner(data)
-    raise UsageError(
-        f"--kernel {path}: not a kernel image that QEMU boots (no bzImage, vmlinux or arm64 Image); "
-        "unpack it, or build arch/x86/boot/bzImage or arch/arm64/boot/Image"
+    raise _none(path, "it is packed, or something else")
+
+
+def _none(path: Path, why: str) -> UsageError:
+    """What there is instead of a kernel, and what is one."""
+    return UsageError(
+        f"--kernel {path}: not a kernel image that QEMU boots, {why}; give a bzImage "
+        "(arch/x86/boot/bzImage), an unpacked x86 vmlinux with CONFIG_PVH, or an arm64 Image "
+        "(arch/arm64/boot/Image)"
     )
 
 

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError, one_of
+from bench.lanes import ByHand
 from bench.lanes.kernel_arms import control_arms
 from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
 from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
+from bench.lanes.vm.session import Session
 from bench.lanes.vm.unpacked import GuestRoot, roots
 from bench.measure.plan import Arm, Block, Pace, Plan, Settings
 
@@ -156,13 +157,17 @@ def prepare(chosen: list[Case], guests: Guests) -> None:
             kvm.require(program, machine)
 
 
-def dry_run(guests: Guests) -> list[str]:
-    """The first boot's command for each kernel, to be pasted into a shell."""
-    commands = (
-        qemu.command(qemu.Boot(image, 0, guests.accelerator), Path("initramfs.cpio"))
-        for image in guests.images.values()
-    )
-    return [shlex.join(command) for command in commands]
+def dry_run(plan: Plan, settings: Settings, directory: Path) -> list[ByHand]:
+    """A boot of each kernel: what QEMU is started with, and the archive that the guest unpacks."""
+    session = Session(plan.setup)
+    job = {"blocks": range(len(plan.blocks)), "skip": (), "number": session.number}
+    asked = session.requests(plan, {**job, "rounds": settings.rounds, "seed": settings.seed})
+    bases, found = session.bases(), []
+    for name, requests in asked.items():
+        file = directory / f"rmapbench-initramfs-{name}.cpio"
+        content = session.archive(name, requests, bases)
+        found.append(ByHand(session.command(name, session.number, file), file, content))
+    return found
 
 
 def plan(chosen: list[Case], guests: Guests) -> Plan:

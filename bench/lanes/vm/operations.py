@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.case import Case, natural
 from bench.errors import UsageError
+from bench.lanes.amounts import amount
 from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines.aarch64 import AARCH64
 
@@ -16,7 +16,6 @@ DEFAULT, PMD, FOLIO = ("default",), ("pmd",), ("folio",)
 MAPPED = ("pte", "ptes", *DEFAULT, *PMD)
 PMD_ORDER = 9
 MEMORY = 64 << 20  # bytes: of less, one page fault more in a fork is 0.4 % of it at order 9
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 STEP, MOST_MEMORY = 4 << 20, 128 << 20  # what guests of 512 MiB have room for, twice
 # The release from which folios of more sizes than order 0 and 9 exist.
 ANON_SIZES_SINCE, SHMEM_SIZES_SINCE = "6.8", "6.11"
@@ -121,8 +120,7 @@ def case(family: Family, image: Image, operation: str, path: str, order: int, me
 
 def parse_memory(text: str) -> int:
     """Bytes of an amount such as 32MiB; UsageError for what guests have no room for."""
-    found = re.fullmatch(r"([1-9]\d{0,6})(KiB|MiB|GiB)", text)
-    size = int(found[1]) * UNITS[found[2]] if found else 0
+    size = amount(text)
     if size == 0 or size % STEP or size > MOST_MEMORY:
         raise UsageError(
             f"memory={text}: give a multiple of {STEP >> 20} MiB up to {MOST_MEMORY >> 20} MiB, "

@@ -100,7 +100,7 @@ class Session:
 
     def measure(self, plan: Plan, job: dict[str, Any], write: Writer) -> None:
         """Boot, ask, and append a round of each block for every repetition that the guests did."""
-        requests = self._requests(plan, job)
+        requests = self.requests(plan, job)
         heard = self._boot(requests, job, write)
         for number in job["blocks"]:
             block = plan.blocks[number]
@@ -111,7 +111,7 @@ class Session:
                 write("told", number, index, answered.told(index))
             write("done", number, self.process_facts())
 
-    def _requests(self, plan: Plan, job: dict[str, Any]) -> dict[str, list[Request]]:
+    def requests(self, plan: Plan, job: dict[str, Any]) -> dict[str, list[Request]]:
         """By kernel, in an order of its own for each boot; those that share a memory stay together."""
         skip = {tuple(at) for at in job["skip"]}
         groups: dict[str, dict[tuple[Any, ...], list[Request]]] = {name: {} for name in self.images}
@@ -175,7 +175,7 @@ class Session:
         try:
             with tempfile.TemporaryDirectory(dir=place.parent) as directory:
                 jobs = [
-                    self._job(name, asked, bases[self.images[name].machine], Path(directory), job)
+                    self._job(name, self.archive(name, asked, bases), Path(directory), job)
                     for name, asked in requests.items()
                 ]
                 outcomes = boot.run(jobs, self.setup["at_once"], SILENCE * job["timeout"], listen)
@@ -189,13 +189,18 @@ class Session:
             return {name: boot.Outcome(Console(), reason) for name in requests}
         return outcomes
 
-    def _job(
-        self, name: str, asked: list[Request], base: bytes, directory: Path, job: dict[str, Any]
-    ) -> boot.Job:
-        archive = directory / f"{name}.cpio"
-        archive.write_bytes(base + initramfs.jobs([request.as_job() for request in asked]))
-        started = Boot(self.images[name], job["number"], self.setup["accelerator"])
-        return boot.Job(name, qemu.command(started, archive), directory / f"{name}.console")
+    def archive(self, name: str, asked: list[Request], bases: dict[str, bytes]) -> bytes:
+        """What a kernel's guest unpacks: what all of its machine have in common, and what it is asked."""
+        return bases[self.images[name].machine] + initramfs.jobs([request.as_job() for request in asked])
+
+    def command(self, name: str, number: int, archive: Path) -> list[str]:
+        """QEMU's for one boot of a kernel."""
+        return qemu.command(Boot(self.images[name], number, self.setup["accelerator"]), archive)
+
+    def _job(self, name: str, archive: bytes, directory: Path, job: dict[str, Any]) -> boot.Job:
+        file = directory / f"{name}.cpio"
+        file.write_bytes(archive)
+        return boot.Job(name, self.command(name, job["number"], file), directory / f"{name}.console")
 
 
 def _known(

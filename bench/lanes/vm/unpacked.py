@@ -60,9 +60,7 @@ class GuestRoot:
         home = self.path / "usr/lib" / f"python{self.version}"
         finder = _Loading([str(directory), str(home)])
         for name in names:
-            with contextlib.suppress(
-                ImportError, AttributeError
-            ):  # the latter of a directory without __init__
+            with contextlib.suppress(ImportError, AttributeError):  # the latter of one without __init__
                 finder.import_hook(name)
         files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
         for name, file in files.items():

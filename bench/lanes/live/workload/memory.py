@@ -25,7 +25,7 @@ CHUNK = 64 << 20  # bytes filled at a time: a caller that counts on signs of lif
 
 
 class Mapping:
-    """`size` bytes of `kind` at a PMD boundary.
+    """`size` bytes of `kind` at a PMD boundary; if that cannot be, nothing is left of it, the file is closed.
 
     Kinds: anon; shmem (a shared memfd); file (of a file system, shared); hugetlb; hugetlb_shared (a memfd of
     them); shmem_private and file_private (mapped privately, with an anon_vma). A file system's file comes
@@ -43,10 +43,14 @@ class Mapping:
         self.counted: dict[str, int] = {}  # the system's counters from just before that
         self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
         self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
-        if file < 0 and kind in MEMFD:
-            self.file = os.memfd_create("rmapbench", MEMFD[kind])
-            os.ftruncate(self.file, size)
-        self.start = self._map()
+        try:
+            if file < 0 and kind in MEMFD:
+                self.file = os.memfd_create("rmapbench", MEMFD[kind])
+                os.ftruncate(self.file, size)
+            self.start = self._map()
+        except (OSError, Unmeasurable):
+            self.free()
+            raise
 
     def _map(self) -> int:
         flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS
@@ -160,7 +164,9 @@ class Mapping:
 
     def free(self) -> None:
         """Give everything back; also after parts of it were unmapped or moved."""
-        munmap(self._reserved, self._reservation)
+        if self._reserved:
+            munmap(self._reserved, self._reservation)
+        self._reserved = 0
         self.drop_userfault()
         if self.file >= 0:
             os.close(self.file)
@@ -194,15 +200,15 @@ def every(start: int, size: int, step: int) -> memoryview:
     return memoryview((ctypes.c_char * size).from_address(start)).cast("B")[::step]
 
 
-def touch(start: int, size: int, step: int = PAGE) -> None:
-    """Write a byte every `step` bytes."""
-    view = every(start, size, step)
+def touch(start: int, size: int) -> None:
+    """Write a byte to every page."""
+    view = every(start, size, PAGE)
     view[:] = b"\1" * len(view)
 
 
-def read(start: int, size: int, step: int = PAGE) -> None:
-    """Read a byte every `step` bytes."""
-    every(start, size, step).tobytes()
+def read(start: int, size: int) -> None:
+    """Read a byte of every page."""
+    every(start, size, PAGE).tobytes()
 
 
 def sweep(start: int, size: int) -> None:
@@ -235,10 +241,10 @@ def select_order(kind: str, order: int, thp: str = THP) -> None:
     shmem = kind.startswith("shmem")
     if order == 0 or not (shmem or kind == "anon"):
         return
-    files = sizes(shmem, thp)
-    if order not in files:
+    allowing = sizes(shmem, thp)
+    if order not in allowing:
         raise Unmeasurable(f"this kernel has no {kind} folios of order {order}")
-    for at, path in files.items():
+    for at, path in allowing.items():
         allowed = "advise" if shmem else "madvise"
         write(path, allowed if at == order else "never")
 

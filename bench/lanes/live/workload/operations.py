@@ -9,27 +9,26 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from time import sleep
 
 from . import system
+from .ksm import ksm
 from .memory import Mapping, every, mapped
 from .proof import pagemap, take
-from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents, write
+from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents
 from .timing import Operation, Timed, in_child, now, realtime, stopwatch
-from .userfault import protect_firsts, register
+from .userfault import continuing, protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
-KSM = "/sys/kernel/mm/ksm"
-# In this order, and back in the other: the thread starts last and stops first.
-KSM_SETTINGS = {"sleep_millisecs": "0", "pages_to_scan": "10000", "run": "1"}
-KSM_PATIENCE = 60_000_000_000  # nanoseconds
 FORKS = 5  # of the same memory; the median is the value
 LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
 
 
 def fork(mapping: Mapping, path: str) -> Timed:
-    """fork(2), not the first of this memory: folio_try_dup_anon_rmap_*, of files folio_dup_file_rmap_*."""
+    """fork(2), not the first of this memory: folio_try_dup_anon_rmap_*.
+
+    Of files it is folio_dup_file_rmap_pte and _ptes, of hugetlb pages hugetlb_try_dup_anon_rmap.
+    """
     _fork()  # the first one after arming is dearer: it write-protects PTEs, and meets them cold
     return Timed(sorted(_fork() for _ in range(FORKS))[FORKS // 2])
 
@@ -66,7 +65,7 @@ def leave(mapping: Mapping, path: str) -> Timed:
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:
-    """munmap(2): folio_remove_rmap_*, the last mapping; the folios are freed."""
+    """munmap(2): folio_remove_rmap_*, of hugetlb hugetlb_remove_rmap; the last mapping, folios are freed."""
     return Timed(stopwatch(_munmap, mapping.start, mapping.size))
 
 
@@ -76,7 +75,7 @@ def dontneed(mapping: Mapping, path: str) -> Timed:
 
 
 def pte_dontneed(mapping: Mapping, path: str) -> Timed:
-    """madvise(MADV_DONTNEED) page by page: folio_remove_rmap_ptes of one page, partly mapped folios."""
+    """madvise(MADV_DONTNEED) page by page: folio_remove_rmap_pte, or _ptes of one page of several."""
     call, pages = _madvise, range(mapping.start, mapping.start + mapping.size, PAGE)
     with realtime():
         before = now()
@@ -155,12 +154,16 @@ def mremap(mapping: Mapping, path: str) -> Timed:
     room = mapping.size + 2 * PMD
     flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE
     reserved = system.mmap(0, room, flags, prot=system.PROT_NONE)
-    there = ((reserved + PMD) & -PMD) - (PMD // 32)
     try:
-        how = (mapping.size, mapping.size, system.MREMAP_MAYMOVE_FIXED, there)
+        how = (mapping.size, mapping.size, system.MREMAP_MAYMOVE_FIXED, _beside_a_pmd(reserved))
         return Timed(stopwatch(_mremap, mapping.start, *how))
     finally:
         system.munmap(reserved, room)
+
+
+def _beside_a_pmd(reserved: int) -> int:
+    """Where a move's target begins: 64 KiB before a PMD boundary, and not before the reservation."""
+    return ((reserved + 2 * PMD) & -PMD) - PMD // 32
 
 
 def pageout(mapping: Mapping, path: str) -> Timed:
@@ -171,7 +174,7 @@ def pageout(mapping: Mapping, path: str) -> Timed:
 
 
 def lazyfree(mapping: Mapping, path: str) -> Timed:
-    """madvise(MADV_PAGEOUT) of memory that MADV_FREE gave up: folio_remove_rmap_ptes, the last mapping."""
+    """madvise(MADV_PAGEOUT) of what MADV_FREE gave up: folio_remove_rmap_pte or _ptes, the last mapping."""
     if mapping.filled:
         system.madvise(mapping.start, mapping.size, system.MADV_FREE)
     took = stopwatch(_madvise, mapping.start, mapping.size, system.MADV_PAGEOUT)
@@ -207,12 +210,20 @@ def migrate(mapping: Mapping, path: str) -> Timed:
 
 def _other_node(nodes: str = "/sys/devices/system/node") -> int:
     """A node with memory that this process does not run on."""
-    here = [entry for entry in os.listdir(f"{nodes}") if entry.removeprefix("node").isdigit()]  # noqa: PTH208
     cpu = f"cpu{min(os.sched_getaffinity(0))}"
-    others = [int(name[4:]) for name in here if not os.access(f"{nodes}/{name}/{cpu}", os.F_OK)]
+    with_memory = _numbers(contents(f"{nodes}/has_memory"))
+    others = [node for node in with_memory if not os.access(f"{nodes}/node{node}/{cpu}", os.F_OK)]
     if not others:
         raise Unmeasurable("this machine has one memory node")
+    if others == with_memory:
+        raise Unmeasurable("this process runs on a node without memory: its memory is already on another")
     return min(others)
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of a list such as `0-1,3`."""
+    spans = [part.partition("-") for part in text.strip().split(",") if part]
+    return [number for first, _, last in spans for number in range(int(first), int(last or first) + 1)]
 
 
 def fault_around(mapping: Mapping, path: str) -> Timed:
@@ -225,25 +236,17 @@ def fault_around(mapping: Mapping, path: str) -> Timed:
         return Timed(first, again, take(view))
 
 
-def ksm(mapping: Mapping, path: str) -> Timed:
-    """Pages merged by ksmd: folio_try_share_anon_rmap_pte, folio_add_anon_rmap_pte, folio_remove_rmap_pte.
-
-    At the pace of that thread, which is set to rest as little as it can.
-    """
-    before = {name: contents(f"{KSM}/{name}").strip() for name in KSM_SETTINGS}
-    system.madvise(mapping.start, mapping.size, system.MADV_MERGEABLE)
-    try:
-        for name, value in KSM_SETTINGS.items():
-            write(f"{KSM}/{name}", value)
-        began = now()
-        while (merged := int(contents(f"{KSM}/pages_sharing"))) < LEAST_GONE * mapping.pages:
-            if now() - began > KSM_PATIENCE:
-                raise Unmeasurable(f"ksmd has merged {merged} of {mapping.pages} pages after a minute")
-            sleep(0.001)
-        return Timed(now() - began)
-    finally:
-        for name in reversed(KSM_SETTINGS):
-            write(f"{KSM}/{name}", before[name])
+def uffd_continue(mapping: Mapping, path: str) -> Timed:
+    """A cached file mapped page by page, by one ioctl(UFFDIO_CONTINUE): folio_add_file_rmap_pte."""
+    with mapped(mapping.kind, mapping.order, mapping.size, os.dup(mapping.file)) as view:
+        view.advise_huge(False)
+        call = continuing(view)
+        took = stopwatch(call)
+        with realtime():
+            before = now()
+            call()  # finds a page mapped, and ends
+            empty = now() - before
+        return Timed(took, empty, take(view))
 
 
 # Which of them are timed on memory without pages as well; the others know that time themselves.
@@ -268,5 +271,6 @@ OPERATIONS: dict[str, Operation] = {
     "reuse_byte": reuse_byte,
     "split_pmd": split_pmd,
     "fault_around": fault_around,
+    "uffd_continue": uffd_continue,
     "ksm": ksm,
 }

@@ -97,14 +97,14 @@ def _is_folio(fd: int, number: int, pages: int) -> bool:
     return bool(flags[0] & COMPOUND_HEAD) and tails and not any(f & COMPOUND_TAIL for f in flags[pages:])
 
 
-def doubts(found: Proof, path: str, least_share: float = LEAST_SHARE) -> str:
+def doubts(found: Proof, path: str) -> str:
     """Why this is not memory of that path; empty if it is."""
     share = found.get("order_share")
     if share is None:
         return "the order of the folios is not known: reading it takes root or per-size statistics"
-    if share < least_share:
+    if share < LEAST_SHARE:
         return f"only {share:.1%} of the folios have the order asked for; memory may be fragmented"
-    if found["present"] < least_share:
+    if found["present"] < LEAST_SHARE:
         return f"only {found['present']:.1%} of the pages are mapped"
     if found["vmas"] != 1:
         return f"the memory consists of {found['vmas']:.0f} VMAs instead of one"

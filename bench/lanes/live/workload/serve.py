@@ -36,6 +36,7 @@ from .timing import Timed, bare, set_realtime
 
 PROBED = 4  # the order of the folio that a directory is tried with
 ATTEMPTS = 3  # at getting folios of the order asked for
+LEAVES_WHOLE = ("fork", "unmap_after_fork", "exit")  # so that splits are no part of the operation
 Request = dict[str, Any]
 
 
@@ -50,6 +51,7 @@ def hello(directories: list[str]) -> Request:
         "no_write_protection": userfault.missing("anon"),
         "no_write_protection_shmem": userfault.missing("shmem"),
         "no_write_protection_file": userfault.missing("file"),
+        "no_continue": userfault.missing_continue(),
         "realtime": int(realtime),
         "no_files": {directory: _no_files(directory) for directory in directories},
     }
@@ -91,10 +93,10 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     kind, path, order, size = request["kind"], request["path"], int(request["order"]), int(request["bytes"])
     select = bool(request.get("select", True))
     copies = 2 if "migrate" in ops else 1
-    file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
+    _give_back(request.get("keep"))
     with (
         reserved(size * copies if kind.startswith("hugetlb") else 0, select),
-        _memory(request.get("keep"), kind, order, size, file) as mapping,
+        _memory(request, kind, order, size) as mapping,
     ):
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
@@ -116,12 +118,18 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
 _kept: dict[str, Mapping] = {}
 
 
-@contextlib.contextmanager
-def _memory(token: str | None, kind: str, order: int, size: int, file: int) -> Iterator[Mapping]:
-    """Memory for one request, or that which was kept under this token; anything else kept is given back."""
+def _give_back(token: str | None) -> None:
+    """Free the memory that was kept under any other token: there is never room for both."""
     for other in [key for key in _kept if key != token]:
         _kept.pop(other).free()
+
+
+@contextlib.contextmanager
+def _memory(request: Request, kind: str, order: int, size: int) -> Iterator[Mapping]:
+    """Memory for one request, or that which is kept under its token."""
+    token = request.get("keep")
     if token is None:
+        file = files.unnamed(str(request["directory"]), size) if kind in files.KINDS else -1
         with mapped(kind, order, size, file) as mapping:
             yield mapping
     else:
@@ -185,8 +193,20 @@ def _faulted(mapping: Mapping, path: str, ops: list[str]) -> Iterator[tuple[str,
 def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
     """Time one operation; its proof is that of the memory, and the one it took itself."""
     timed: Timed = OPERATIONS[op](mapping, path)
-    known = _without_doubt({**found, **timed.proof}, path)
+    known = {**found, **timed.proof}
+    if op in LEAVES_WHOLE:
+        known = {**known, **_without_splits(mapping, found)}
+    known = _without_doubt(known, path)
     return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
+
+
+def _without_splits(mapping: Mapping, found: proof.Proof) -> proof.Proof:
+    """The system's counters after an operation; a doubt if folios of the order were split since the proof."""
+    grown = _moved(mapping)
+    grown.pop("allocated_share", None)
+    if splits := grown.get("splits", 0) - found.get("splits", 0):
+        raise Unmeasurable(f"{splits:.0f} folios of this order were split on this machine meanwhile")
+    return grown
 
 
 def answers(lines: Iterator[str]) -> Iterator[Request]:

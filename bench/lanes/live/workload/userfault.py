@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 
 from .files import KINDS
 from .memory import PMD_ORDER, Mapping
@@ -17,8 +18,10 @@ from .system import NR_USERFAULTFD, PAGE, PMD, PROT_READ, PROT_WRITE, Unmeasurab
 
 # linux/userfaultfd.h
 UFFDIO_API, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT = 0xC018AA3F, 0xC020AA00, 0xC018AA06
-UFFD_API, REGISTER_MODE_WP, WRITEPROTECT_MODE_WP = 0xAA, 2, 1
+UFFDIO_CONTINUE = 0xC020AA07
+UFFD_API, REGISTER_MODE_WP, REGISTER_MODE_MINOR, WRITEPROTECT_MODE_WP = 0xAA, 2, 4, 1
 FEATURE_PAGEFAULT_FLAG_WP, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 0, 1 << 12
+FEATURE_MINOR_SHMEM = 1 << 10  # since 5.14
 FEATURE_WP_ASYNC = 1 << 15  # since 6.7: of any memory, because nobody is told of writes
 USER_MODE_ONLY = 1  # needs no privilege, since 5.11
 # By path, which bits even and odd pages get.
@@ -35,8 +38,9 @@ def open_userfault(features: int = FEATURE_PAGEFAULT_FLAG_WP) -> int:
     """A userfaultfd with these features; Unmeasurable with the reason where there is none."""
     fd = checked(_syscall(NR_USERFAULTFD, os.O_CLOEXEC | USER_MODE_ONLY), "userfaultfd")
     asked = (ctypes.c_uint64 * 3)(UFFD_API, features, 0)
+    what = "UFFDIO_CONTINUE" if features == FEATURE_MINOR_SHMEM else "write-protection"
     try:
-        checked(_ioctl(fd, UFFDIO_API, ctypes.addressof(asked)), "userfaultfd with write-protection")
+        checked(_ioctl(fd, UFFDIO_API, ctypes.addressof(asked)), f"userfaultfd with {what}")
     except Unmeasurable:
         os.close(fd)
         raise
@@ -45,8 +49,17 @@ def open_userfault(features: int = FEATURE_PAGEFAULT_FLAG_WP) -> int:
 
 def missing(kind: str) -> str:
     """Why the paths pte and ptes cannot be told apart for such memory; empty if they can."""
+    return _missing(_features(kind))
+
+
+def missing_continue() -> str:
+    """Why cached pages cannot be mapped by UFFDIO_CONTINUE; empty if they can."""
+    return _missing(FEATURE_MINOR_SHMEM)
+
+
+def _missing(features: int) -> str:
     try:
-        os.close(open_userfault(_features(kind)))
+        os.close(open_userfault(features))
     except Unmeasurable as error:
         return str(error)
     return ""
@@ -61,10 +74,25 @@ def _features(kind: str) -> int:
 
 def register(mapping: Mapping) -> int:
     """A userfaultfd of this process that may write-protect the mapping."""
-    fd = open_userfault(_features(mapping.kind))
-    asked = (ctypes.c_uint64 * 4)(mapping.start, mapping.size, REGISTER_MODE_WP, 0)
-    checked(_ioctl(fd, UFFDIO_REGISTER, ctypes.addressof(asked)), "UFFDIO_REGISTER")
+    return _registered(open_userfault(_features(mapping.kind)), mapping, REGISTER_MODE_WP)
+
+
+def _registered(fd: int, mapping: Mapping, mode: int) -> int:
+    """The userfaultfd, responsible for the mapping; closed if that cannot be."""
+    asked = (ctypes.c_uint64 * 4)(mapping.start, mapping.size, mode, 0)
+    try:
+        checked(_ioctl(fd, UFFDIO_REGISTER, ctypes.addressof(asked)), "UFFDIO_REGISTER")
+    except Unmeasurable:
+        os.close(fd)
+        raise
     return fd
+
+
+def continuing(mapping: Mapping) -> Callable[[], int]:
+    """A call that maps all pages that the mapping's file has cached; nothing else maps them."""
+    mapping.userfault = _registered(open_userfault(FEATURE_MINOR_SHMEM), mapping, REGISTER_MODE_MINOR)
+    asked = (ctypes.c_uint64 * 4)(mapping.start, mapping.size, 0, 0)
+    return lambda: _ioctl(mapping.userfault, UFFDIO_CONTINUE, ctypes.addressof(asked))
 
 
 def protect_firsts(fd: int, start: int, size: int, mode: int = WRITEPROTECT_MODE_WP) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,9 @@ from bench.judge.before_after import BeforeAfter, File, compare, sides
 from bench.judge.verdict import Verdict
 from bench.results import ProcessRun, Results
 from bench.show.before_after import render
+from bench.show.before_after_mail import render_mail
+from bench.show.mail import STYLES
+from bench.show.table import WIDTH
 from tests.conftest import Cli
 
 NS = 1e-9
@@ -40,8 +46,9 @@ def measured(kernel: str, number: int, factor: float = 1.0, **metadata: str) -> 
         values = [boot * np.exp(rng.normal(0, 0.0002, ROUNDS)) * NS for _ in range(PROCESSES)]
         notes = {"pages": 262144, "gross": 1.1 * boot * NS, "empty": 0.1 * boot * NS}
         runs[case] = [ProcessRun(process, value, 1, notes) for process, value in enumerate(values)]
-    known = {
+    known: dict[str, str | int | float] = {
         "lane": "live", "kernel_release": kernel, "kernel_version": "#1 SMP", "cpu_model_name": "A CPU",
+        "seed": number, "command": f"rmapbench run --lane live fork munmap -o {kernel}-{number}.json",
         "boot_id": f"{kernel}/{number}", "date": f"2026-11-25 10:{number:02}:00",
     }  # fmt: skip
     return File(f"{kernel}-{number}.json", Results(runs, {**known, **metadata}, {}))
@@ -202,6 +209,44 @@ def test_files_after_base_are_two_kernels(cli: Cli, saved: list[str]) -> None:
     assert "| 4K default |" in cli("report", "--base", *saved, "--markdown").out
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_two_kernels_make_a_mail(
+    cli: Cli, saved: list[str], style: str, golden: Callable[[str, str], None]
+) -> None:
+    """A table a path with the kernels' names, and the command that measured each boot."""
+    outcome = cli("report", "fork", "munmap", "--base", *saved, "--style", style)
+    assert outcome.code == 0, outcome.err
+    golden(f"mail-two-kernels-{style}.txt", outcome.out)
+    assert outcome.out.isascii() and max(map(len, outcome.out.splitlines())) <= WIDTH
+
+
+def test_a_mail_says_what_is_not_judged() -> None:
+    """With a number at the row, and no star."""
+    found = compared(boots(1.5))
+    changes = [replace(one, why_not="it is small") if one.case == FORK else one for one in found.changes]
+    text = render_mail(replace(found, changes=tuple(changes)), "mmtests", "")
+    assert re.search(r"^Median    4K  .*\(  -\d\d\.\d\d%\) \[1\]$", text, re.MULTILINE)
+    assert "[1] not judged: it is small" in text and "! not judged at order 0: fork" in text
+
+
+def test_files_of_one_kernel_make_a_mail_too() -> None:
+    """A setting was changed: then the arms are base and new."""
+    found = compare(*sides([measured("6.18.0", 0)], [measured("6.18.0", 1, 1.1)]), policy.load())
+    text = render_mail(found, "mail", "")
+    assert re.search(r"Folio Size \| +base \| +new \|", text) and "base: 6.18.0" not in text
+    assert "1 boot of the base and 1 boot of the new kernel, no intervals" in " ".join(text.split())
+
+
+def test_two_kernels_make_json(cli: Cli, saved: list[str]) -> None:
+    """Sides with their boots, and a row a case."""
+    outcome = cli("report", "--base", *saved, "fork", "order=0", "--json")
+    told = json.loads(outcome.out)
+    assert (told["base"]["kernel"], told["new"]["kernel"], told["base"]["boots"]) == ("6.12.0", "6.18.0", 2)
+    (row,) = told["rows"]
+    assert row["case"] == FORK.name and row["change"] == pytest.approx(row["new"] / row["base"] - 1, abs=1e-5)
+    assert row["interval"][0] < row["change"] < row["interval"][1] and row["verdict"] is None
+
+
 def test_files_before_base_are_the_new_ones(cli: Cli, saved: list[str]) -> None:
     """Also where all are of one kernel."""
     outcome = cli("report", saved[1], "fork", "--base", saved[0])
@@ -223,8 +268,8 @@ def test_an_arm_after_base_still_is_one(cli: Cli, saved: list[str]) -> None:
         (("--base", "path=pte"), "name a result file"),
         (("--base", "nowhere.json", "new.json"), "nowhere.json: no such file"),
         (
-            ("--base", "6.12.0-0.json", "6.18.0-1.json", "--json"),
-            "--json does not go with files after --base",
+            ("--base", "6.12.0-0.json", "6.18.0-1.json", "--html", "page.html"),
+            "--html does not go with files after --base",
         ),
         (("--base", "6.12.0-0.json", "6.18.0-1.json", "frok"), "unknown operation 'frok'"),
     ],

@@ -92,7 +92,8 @@ def test_csv_has_a_line_a_case(measured: Results) -> None:
     rows = list(csv.DictReader(io.StringIO(export.table(measured, plain(measured)))))
     assert len(rows) == len(plain(measured))
     assert list(rows[0]) == [
-        "level", "op", "kind", "state", "variant", "path", "order", "ns_per_page", "low", "high", "processes",
+        "level", "op", "kind", "state", "variant", "path", "order", "ns_per_page", "low", "high", "spread",
+        "processes", "not_gated",
     ]  # fmt: skip
     assert {row["processes"] for row in rows} == {"8"}
 

@@ -20,6 +20,7 @@ from tests.gated import ZERO
 READERS = (
     ["report"], ["report", "--markdown"], ["report", "--json"], ["report", "--style", "lkp"], ["gate"],
     ["report", "--row", "variant", "--col", "path", "--base", "path=pte"],
+    ["report", "--base", "path=pte", "--style", "mail"], ["report", "--base", "path=pte", "--json"],
     ["gate", "--json"], ["gate", "--tap"],
 )  # fmt: skip
 # Commands that would measure or count get a word that no lane knows.

@@ -12,13 +12,18 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.results import Results, save
+from bench.judge.estimate import Interval
+from bench.judge.stats import Note
+from bench.results import ProcessRun, Results, save
+from bench.show.figures import instructions
 from bench.show.mail import STYLES, render_mail
 from bench.show.published import COLUMNS, DEFAULT, load, published_tables
 from bench.show.report_json import render
+from bench.show.sheet import Cost, Entry, Sheet
 from bench.show.table import WIDTH
 from tests import synthetic
 from tests.conftest import Cli
+from tests.guests import booted
 
 Golden = Callable[[str, str], None]
 AGAIN = "rmapbench report run.json.gz remove add_new_anon --style {}"
@@ -79,6 +84,65 @@ def test_a_mail_is_plain_and_narrow(style: str) -> None:
     assert text.isascii()
     assert [line for line in text.splitlines() if len(line) > WIDTH] == []
     assert "-0.0%" not in text
+
+
+def wild(run: ProcessRun) -> ProcessRun:
+    """The same, 900 times as slow in every second process."""
+    return dataclasses.replace(run, values=[value * 900 ** (run.process % 2) for value in run.values])
+
+
+def lane_files() -> list[Results]:
+    """Of guests with long and short names, many boots and one, and of a running kernel, quiet and not."""
+    long = ("6.1.0-56-cloud-amd64-with-a-long-name", "6.12.117+deb12-cloud-amd64-" + "y" * 40)
+    noisy = forks()
+    slow = {
+        case: [wild(run) for run in runs] for case, runs in noisy.runs.items() if case.get("path") == "ptes"
+    }
+    odd = Results({**noisy.runs, **slow}, {**noisy.metadata, "cpu_model_name": "Größeres " * 20}, {})
+    return [booted(), booted(1, 1), booted(names=long), booted(names=long[1:]), forks(), odd]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("number", range(6))
+def test_a_mail_of_a_kernel_is_plain_and_narrow(number: int, style: str) -> None:
+    """Of guests and of the running kernel, with a base and without, whatever kernels are called."""
+    found = lane_files()[number]
+    key = "kernel" if found.metadata["lane"] == "vm" else "path"
+    base = next(value for case in found.runs if (value := case.get(key)))
+    for text in (render_mail(found, style, ""), render_mail(found, style, "", base=f"{key}={base}")):
+        assert text.isascii()
+        assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+
+
+# Rows of each style's tables, and where a column of theirs ends or begins.
+ROWS = {"mail": r" *\d+KiB", "mmtests": "Median|CoeffVar", "lkp": r".* (4K|512K|2M)\b"}
+PLACES = {"mail": r"\|", "mmtests": r"(?<=[\d%)*])(?=$| \[)", "lkp": "(?<=  )(4K|512K|2M)"}
+
+
+def widest(heads: tuple[str, str]) -> Sheet:
+    """A table with the longest labels, marks and figures that there are."""
+    notes = tuple(Note(word, "why") for word in ("UNTRUSTED", "STATE", "not judged"))
+    bounds = Interval(-0.8765, 12.3456)
+    entries = (
+        Entry(0, "", Cost(1e-9, 1e-9), Cost(12345e-9, 0.5), 12.3456, bounds, notes),
+        Entry(7, "scan-first", Cost(1e-7, 0.1), Cost(1.5e-9, 0.2), -0.5, bounds, notes[:2]),
+        Entry(9, "default", None, Cost(1.5e-9, 0.2)),
+    )
+    case = Case.of("vm", "fork", kernel="k", path="scan-first", order=7)
+    return Sheet("fork", (("call", "fork"),), heads, "instructions a page", instructions, entries, (case,))
+
+
+@pytest.mark.parametrize("heads", [("old", "new"), ("", "new"), ("a" * 30, "b" * 70)])
+@pytest.mark.parametrize("style", STYLES)
+def test_the_columns_of_a_mail_are_straight_and_fit(style: str, heads: tuple[str, str]) -> None:
+    """Whatever a row is called, and however many marks it has."""
+    text = STYLES[style](widest(heads))
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    assert text.count("[1,2,3]") == (2 if style == "mmtests" else 1)
+    rows = [line for line in text.splitlines() if re.match(ROWS[style], line)]
+    assert len(rows) == (6 if style == "mmtests" else 3)
+    places = {tuple(found.start() for found in re.finditer(PLACES[style], row)) for row in rows}
+    assert len(places) == 1
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -171,6 +235,12 @@ def test_styles_from_the_command_line(cli: Cli) -> None:
         ["--style", "mail", "--json"],
         ["--json", "--published"],
         ["--row", "order", "--style", "lkp"],
-        ["--base", "path=pte", "--json"],
+        ["--col", "path", "--json"],
+        ["--base", "path=pte", "--html", "p.html"],
+        ["--base", "path=pte", "--published"],
+        ["--base", "order=0", "--json"],
+        ["--base", "path=x", "--style", "mail"],
+        ["--counts", "c.json"],
     ):
-        assert cli("report", "run.json", *wrong).code == 2
+        refused = cli("report", "run.json", *wrong)
+        assert (refused.code, refused.out) == (2, ""), wrong

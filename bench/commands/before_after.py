@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 from bench import results
 from bench.case import Filters
@@ -10,7 +13,7 @@ from bench.errors import UsageError
 from bench.judge import policy
 from bench.options import is_result_file
 
-OTHERS = ("style", "json", "html", "published", "row", "col", "counts")  # options of other reports
+OTHERS = ("html", "published", "row", "col", "counts")  # options of other reports
 
 Sides = tuple[list[str], list[str]]
 
@@ -41,4 +44,24 @@ def text(args: argparse.Namespace, base: list[str], new: list[str]) -> str:
 
     first, second = ([before_after.File(name, results.load(name)) for name in side] for side in (base, new))
     found = before_after.compare(*before_after.sides(first, second), rules, filters)
+    if args.json:
+        from bench.show import before_after_json
+
+        return before_after_json.render(found)
+    if args.style:
+        from bench.show import before_after_mail
+
+        return before_after_mail.render_mail(found, args.style, again(args, new, base))
     return show.render(found, args.markdown)
+
+
+def again(args: argparse.Namespace, files: Sequence[str | Path], base: Sequence[str]) -> str:
+    """The command that shows the same again; `base` are files after --base."""
+    words = ["rmapbench", "report", *map(str, files), *args.filters]
+    if base or args.base:
+        words += ["--base", *(base or [args.base])]
+    words += [f"--{name}" for name in ("published",) if getattr(args, name)]
+    for name in ("style", "html", "counts", "thresholds"):
+        if (value := getattr(args, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
@@ -26,6 +25,7 @@ EXAMPLES = """examples:
   rmapbench report result.json --html report.html     one page with everything, charts included
   rmapbench report result.json --row order --col path --base path=pte
   rmapbench report vm.json fork --base kernel=old
+  rmapbench report vm.json fork --base kernel=old --style mail     the same for a cover letter
   rmapbench report --base old1.json old2.json new1.json new2.json    two kernels of one machine, by boots
   rmapbench report result.json order=0 --row variant --col path --base variant=v6.8
 """
@@ -66,6 +66,13 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         return _page(args, measured, filters)
     tables = _published(args, measured, filters) if args.published else []
+    if args.style:
+        from bench.show import mail
+
+        again = before_after.again(args, [args.file], [])
+        text = mail.render_mail(measured, args.style, again, filters, args.base or "", tables, _margins(args))
+        print(text, end="")
+        return 0
     print("\n".join([_text(args, measured, filters), *tables]), end="")
     return 0
 
@@ -77,7 +84,7 @@ def _page(args: argparse.Namespace, measured: results.Results, filters: Filters)
     from bench.show import page, published
 
     beside = published.published_tables(measured, filters) if args.published else []
-    again = shlex.join(["rmapbench", "report", str(args.file), *args.filters, "--html", str(args.html)])
+    again = before_after.again(args, [args.file], [])
     text = page.render_page(args.file.name, measured, margins, again, filters, counts, beside)
     results.write_text(args.html, text, args.force)
     print(f"wrote {args.html}")
@@ -93,41 +100,44 @@ def _published(args: argparse.Namespace, measured: results.Results, filters: Fil
 
 def _check(args: argparse.Namespace) -> None:
     """Options that do not go together."""
+    if (args.row or args.col) and (args.style or args.json):
+        raise UsageError("--row and --col go with tables only; leave out --style and --json")
     projected = args.row or args.col or args.base
-    if projected and (args.style or args.json or args.published):
-        raise UsageError(
-            "--row, --col and --base go with --markdown only; leave out --style, --json, --published"
-        )
+    if projected and args.published:
+        raise UsageError("--published has rows of its own; leave out --row, --col and --base")
     if projected and args.html:
         raise UsageError("--html shows its own tables; leave out --row, --col and --base")
-    if not args.html and (args.counts or args.thresholds):
-        raise UsageError("--counts and --thresholds are for --html")
-    if args.json and args.published:
-        raise UsageError("--json holds this file's own figures; leave out --published")
+    if args.counts and not args.html:
+        raise UsageError("--counts is for --html")
+    if args.json and (args.published or args.thresholds):
+        raise UsageError("--json holds this file's own figures; leave out --published and --thresholds")
+
+
+def _margins(args: argparse.Namespace) -> policy.Policy | None:
+    """Those named; else whoever needs some takes the tree's own, if they serve."""
+    return policy.load(args.thresholds) if args.thresholds else None
 
 
 def _text(args: argparse.Namespace, measured: results.Results, filters: Filters) -> str:
-    if args.row or args.col or args.base:
-        # A base alone: its key's values stand beside each other.
-        row, col = args.row or "order", args.col or (args.base or "path").partition("=")[0]
-        return projection.render_projection(measured, row, col, args.base, filters, args.markdown)
-    if args.style:
-        from bench.show import mail
-
-        again = shlex.join(["rmapbench", "report", str(args.file), *args.filters, "--style", args.style])
-        return mail.render_mail(measured, args.style, again, filters)
     if args.json:
         from bench.show import report_json
 
+        if args.base:
+            return report_json.render_against(measured, args.base, filters)
         return report_json.render(measured, filters)
+    margins = _margins(args)
+    if args.row or args.col or args.base:
+        # A base alone: its key's values stand beside each other.
+        row, col = args.row or "order", args.col or (args.base or "path").partition("=")[0]
+        return projection.render_projection(measured, row, col, args.base, filters, args.markdown, margins)
     render = report.render_markdown if args.markdown else report.render_text
-    return render(measured, filters, verdicts(measured))
+    return render(measured, filters, verdicts(measured, margins))
 
 
-def verdicts(measured: results.Results) -> list[report.Column]:
+def verdicts(measured: results.Results, margins: policy.Policy | None = None) -> list[report.Column]:
     """The verdict column; none, and why on standard error, where there are no verdicts."""
     try:
-        return [verdict_column(measured)]
+        return [verdict_column(measured, margins)]
     except BenchError as error:
         print(f"no verdicts: {error}", file=sys.stderr)
         return []

@@ -15,15 +15,15 @@ from bench.show.table import NONE, Table, interval, nanoseconds, percent, size, 
 def render(found: BeforeAfter, markdown: bool = False) -> str:
     """The whole comparison as text or markdown."""
     tables = [table.markdown() if markdown else table.text() for table in _tables(found)]
-    head = [*_head(found), ""]
+    lines = [*head(found), ""]
     if markdown:
-        return "\n".join([*(f"{line}\n" for line in head if line), *tables])
-    return "\n".join([*(wrap(line) if line else "" for line in head), *tables])
+        return "\n".join([*(f"{line}\n" for line in lines if line), *tables])
+    return "\n".join([*(wrap(line) if line else "" for line in lines), *tables])
 
 
-def _head(found: BeforeAfter) -> Iterator[str]:
+def head(found: BeforeAfter) -> Iterator[str]:
     """Which kernels, which machine, what happened to order 0, and whether that is a verdict."""
-    before, after = _named(found.base, found.new), _named(found.new, found.base)
+    before, after = named(found.base, found.new), named(found.new, found.base)
     yield f"{after} against {before}, on {found.new.files[0].fact('cpu_model_name')}"
     yield from _order_0(found)
     yield _unit(found.boots)
@@ -35,7 +35,7 @@ def _head(found: BeforeAfter) -> Iterator[str]:
         yield f"{found.alone} cases are in the files of one kernel only, and not shown"
 
 
-def _named(side: Side, other: Side) -> str:
+def named(side: Side, other: Side) -> str:
     """The kernel's release; with its build where the other has the same release."""
     release, version = side.files[0].kernel
     return f"{release} ({version})" if other.files[0].kernel[0] == release else release

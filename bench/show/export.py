@@ -1,4 +1,4 @@
-"""Results in other tools' formats; every figure is nanoseconds per base page."""
+"""Results in other tools' formats; a figure is nanoseconds, or instructions, per base page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from dataclasses import replace
 
 from bench.case import KEYS, Case
 from bench.errors import UsageError, one_of
+from bench.judge.pairs import only_shown
 from bench.judge.stats import Samples, Summary
 from bench.results import Results
+from bench.show.figures import Figures, unit_of
+from bench.show.table import number
 
 NS = 1e9
-UNIT = "ns/page"
+
+
+def _unit(results: Results) -> str:
+    """What figures count."""
+    return "instructions" if results.counted else "ns"
 
 
 def split(results: Results, cases: Sequence[Case], key: str) -> dict[str, Results]:
@@ -38,14 +45,13 @@ def chosen(results: Results, cases: Sequence[Case]) -> Results:
 def benchfmt(results: Results, cases: Sequence[Case]) -> str:
     """The Go benchmark format, a line a process: `benchstat -col /path` reads it."""
     samples = Samples(results)
-    told = [
-        f"{key}: {results.metadata[key]}" for key in ("cpu_model_name", "lane") if key in results.metadata
-    ]
-    lines = [line.replace("cpu_model_name", "cpu") for line in told]
+    facts = ("lane",) if results.counted else ("cpu_model_name", "lane")  # counts are those of any CPU
+    told = [f"{key}: {results.metadata[key]}" for key in facts if key in results.metadata]
+    lines, unit = [line.replace("cpu_model_name", "cpu") for line in told], _unit(results)
     for case in cases:
         loops = {run.process: run.loops for run in results.runs[case]}
         for process, seconds in samples[case].medians.items():
-            lines.append(f"Benchmark{_camel(case)} {loops[process]} {seconds * NS:.6g} {UNIT}")
+            lines.append(f"Benchmark{_camel(case)} {loops[process]} {seconds * NS:.6g} {unit}/page")
     return "\n".join(lines) + "\n"
 
 
@@ -56,13 +62,13 @@ def _camel(case: Case) -> str:
 
 
 def bmf(results: Results, cases: Sequence[Case]) -> str:
-    """Bencher Metric Format: a latency a case, with its interval."""
-    samples = Samples(results)
-    told = {case.name: {"latency": _latency(samples.summary(case))} for case in cases}
+    """Bencher Metric Format: a latency a case, or a number of instructions, with its interval."""
+    samples, measure = Samples(results), "instructions" if results.counted else "latency"
+    told = {case.name: {measure: _metric(samples.summary(case))} for case in cases}
     return json.dumps(told, indent=1) + "\n"
 
 
-def _latency(summary: Summary) -> dict[str, float]:
+def _metric(summary: Summary) -> dict[str, float]:
     value, bounds = round(summary.value * NS, 6), summary.interval
     if bounds is None:
         return {"value": value}
@@ -75,32 +81,41 @@ def _latency(summary: Summary) -> dict[str, float]:
 
 def github_action_benchmark(results: Results, cases: Sequence[Case]) -> str:
     """The input of github-action-benchmark's tool `customSmallerIsBetter`."""
-    samples = Samples(results)
-    return json.dumps([_entry(samples.summary(case)) for case in cases], indent=1) + "\n"
+    samples, unit = Samples(results), _unit(results)
+    units = unit_of(results)
+    entries = [_entry(samples.summary(case), f"{unit}/page", units) for case in cases]
+    return json.dumps(entries, indent=1) + "\n"
 
 
-def _entry(summary: Summary) -> dict[str, object]:
+def _entry(summary: Summary, unit: str, units: str) -> dict[str, object]:
     entry: dict[str, object] = {
         "name": summary.case.name,
-        "unit": UNIT,
+        "unit": unit,
         "value": round(summary.value * NS, 6),
     }
     if bounds := summary.interval:
         entry["range"] = f"{bounds.low * NS:.4g} to {bounds.high * NS:.4g}"
-    return {**entry, "extra": f"{summary.processes} processes, {summary.rounds - summary.dropped} rounds"}
+    rounds = number(summary.rounds - summary.dropped, "rounds")
+    return {**entry, "extra": f"{number(summary.processes, units)}, {rounds}"}
 
 
 def table(results: Results, cases: Sequence[Case]) -> str:
-    """CSV, a line a case, with a column for each key that occurs."""
+    """CSV, a line a case, with a column for each key that occurs.
+
+    `spread` is half the range over processes, or boots, as a fraction; `not_gated` says why none is judged.
+    """
     samples, text = Samples(results), io.StringIO()
     keys = [key for key in KEYS if any(case.get(key) for case in cases)]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["level", "op", *keys, "ns_per_page", "low", "high", "processes"])
+    figures = [f"{_unit(results)}_per_page", "low", "high", "spread", "processes", "not_gated"]
+    writer.writerow(["level", "op", *keys, *figures])
     for case in cases:
-        latency = _latency(samples.summary(case))
-        figures = (latency.get(name, "") for name in ("value", "lower_value", "upper_value"))
-        processes = samples.summary(case).processes
-        writer.writerow([case.level, case.op, *map(case.get, keys), *figures, processes])
+        summary = samples.summary(case)
+        metric = _metric(summary)
+        bounds = (metric.get(name, "") for name in ("value", "lower_value", "upper_value"))
+        spread = Figures(samples).spread(summary)
+        known = ("" if spread is None else f"{spread:.6g}", summary.processes, only_shown(results, case))
+        writer.writerow([case.level, case.op, *map(case.get, keys), *bounds, *known])
     return text.getvalue()
 
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from bench.judge.stats import Samples, Summary
+from collections.abc import Iterable
+
+from bench.judge.stats import Comparison, Samples, Summary
+from bench.results import Results
 from bench.show.table import NONE, nanoseconds
+
+GUESTS = "vm"  # the lane and level whose machines are guests
+PAIRED = (
+    "a cost is the median over all rounds, a change that of the ratios within rounds, which leaves out "
+    "drift: the two need not agree"
+)
+APART = 0.005  # from there on a reader sees that they do not
 
 
 class Figures:
@@ -46,3 +56,17 @@ def instructions(seconds: float) -> str:
     """Four digits, without exponent; a billionth of a second is an instruction."""
     count = seconds * 1e9
     return f"{count:.{max(0, 4 - len(str(int(count)))) if count >= 1 else 3}f}"
+
+
+def apart(samples: Samples, comparisons: Iterable[Comparison]) -> list[str]:
+    """Why costs and changes do not agree, where one can see that they do not."""
+    for found in comparisons:
+        new, old = (samples.summary(case).value for case in (found.case, found.base))
+        if abs(new / old - 1 - found.change) >= APART:
+            return [PAIRED]
+    return []
+
+
+def unit_of(results: Results) -> str:
+    """What figures are repeated over."""
+    return "boots" if results.metadata.get("lane") == GUESTS else "processes"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from bench.case import Case
 from bench.judge.controls import Controls, Positive
 from bench.judge.stats import Comparison, Samples
-from bench.show.figures import Figures
+from bench.show.figures import GUESTS, Figures
 from bench.show.rows import EMPTY, NAMES, Row
-from bench.show.table import interval, percent, size
+from bench.show.table import interval, number, percent, size
 
 
 def footnotes(samples: Samples, controls: Mapping[Case, Controls], rows: Sequence[Row]) -> list[str]:
@@ -77,13 +77,14 @@ def _sample(rows: Sequence[Row]) -> list[str]:
     values = [row.value for row in rows if row.value]
     processes, rounds = {value.processes for value in values}, {value.rounds for value in values}
     dropped, total = sum(value.dropped for value in values), sum(value.rounds for value in values)
-    said = f"sample: {_span(processes)} processes, {_span(rounds)} rounds"
+    units = "boots" if any(value.case.level == GUESTS for value in values) else "processes"
+    said = f"sample: {_span(processes, units)}, {_span(rounds, 'rounds')}"
     return [f"{said}, {100 * dropped / total:.1f} % of them dropped"]
 
 
-def _span(numbers: set[int]) -> str:
+def _span(numbers: set[int], units: str) -> str:
     low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"
+    return number(low, units) if low == high else f"{low} to {high} {units}"
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.case import Case
 from bench.judge.stats import Samples, Summary
+from bench.results import Results
 from bench.show import contpte
 from bench.show.figures import Figures
 from bench.show.rows import NAMES, Row
@@ -26,12 +27,22 @@ def live_notes(samples: Samples, rows: Sequence[Row]) -> list[str]:
     """All of them for the rows of one table."""
     cases = [case for row in rows for case in _cases(samples, row)]
     paired = [row.group for row in rows if row.per_page and row.batched]
+    groups = dict.fromkeys(row.group for row in rows)
     return [
-        *_whole(samples, rows), *([PATHS] if paired else []),
-        *([contpte.NOTE] if contpte.folds(samples.results, paired) else []),
-        *_clock(samples, cases), *_technique(samples, rows),
-        *_small(samples, cases), *_mixed(samples, cases),
+        *_whole(samples, rows), *of_paths(samples.results, paired),
+        *clock(samples, cases), *technique(samples, groups), *weak(samples, cases),
     ]  # fmt: skip
+
+
+def of_paths(results: Results, per_page: Sequence[Case]) -> list[str]:
+    """What path=pte is, and what else it differs in, where there are such cases."""
+    folded = [contpte.NOTE] if contpte.folds(results, per_page) else []
+    return [PATHS, *folded] if per_page else []
+
+
+def weak(samples: Samples, cases: Sequence[Case]) -> list[str]:
+    """Which figures are a small part of what was timed, or of memory that is not all of the order."""
+    return [*_small(samples, cases), *_mixed(samples, cases)]
 
 
 def _cases(samples: Samples, row: Row) -> Iterator[Case]:
@@ -60,7 +71,7 @@ def _milliseconds(samples: Samples, summary: Summary) -> str:
     return nanoseconds(summary.value * pages * 1e-6)
 
 
-def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:
+def clock(samples: Samples, cases: Sequence[Case]) -> list[str]:
     """What timing itself costs a guest, once an operation."""
     metadata = samples.results.metadata
     costs = {metadata.get(f"clock_reading_{case.get('kernel')}") for case in cases} - {None}
@@ -71,10 +82,10 @@ def _clock(samples: Samples, cases: Sequence[Case]) -> list[str]:
     return [f"a reading of the clock: {said} {unit} an operation, subtracted with the empty one"]
 
 
-def _technique(samples: Samples, rows: Sequence[Row]) -> list[str]:
+def technique(samples: Samples, groups: Iterable[Case]) -> list[str]:
     """A check of the technique: batched with the bits against the same memory left alone."""
     changes = []
-    for group in dict.fromkeys(row.group for row in rows):
+    for group in groups:
         batched, default = group.but(path="ptes"), group.but(path="default")
         if batched in samples and default in samples:
             changes.append((samples.compare(batched, default).change, group.order))
@@ -94,9 +105,15 @@ def _small(samples: Samples, cases: Sequence[Case]) -> list[str]:
         if share is not None and share < SMALL:
             medians = sorted(samples[case].medians.values())
             error = (medians[-1] - medians[0]) / 2
-            found.append(f"{size(case.order)} {case.get('path')} (+-{figures.plain(error)} of {gross})")
+            found.append(f"{_words(case, cases)} (+-{figures.plain(error)} of {gross})")
     said = "less than 10 % of what was timed, too little to judge: take more memory"
     return [f"! SMALL at {', '.join(found)}: {said}"] if found else []
+
+
+def _words(case: Case, cases: Sequence[Case]) -> str:
+    """2M pmd; with the kernel, where there are several."""
+    several = len({other.get("kernel") for other in cases}) > 1
+    return " ".join(filter(None, (size(case.order), case.get("path"), case.get("kernel") if several else "")))
 
 
 def _share(samples: Samples, case: Case) -> tuple[str, float | None]:
@@ -116,5 +133,5 @@ def _mixed(samples: Samples, cases: Sequence[Case]) -> list[str]:
     for case in cases:
         share = min(float(run.metadata.get("order_share", 1)) for run in samples.results.runs[case])
         if share < WEAK_SHARE:
-            found.append(f"{size(case.order)} {case.get('path')} {share:.1%}")
+            found.append(f"{_words(case, cases)} {share:.1%}")
     return [f"! MIXED at {', '.join(found)}: the share of folios that have this size"] if found else []

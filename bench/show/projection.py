@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.case import KEYS, Case, Filters, natural
-from bench.errors import UsageError, one_of
-from bench.judge.stats import Comparison, Samples
+from bench.case import Case, Filters, natural
+from bench.errors import one_of
+from bench.judge.policy import Policy
+from bench.judge.stats import Comparison, Note, Samples
 from bench.results import Results
-from bench.show.figures import Figures
-from bench.show.report import selected
-from bench.show.rows import is_plain
+from bench.show.doubts import Doubts
+from bench.show.figures import Figures, apart
+from bench.show.live_notes import RUNNING, of_paths
 from bench.show.rows import rank as variant_rank
+from bench.show.selection import base_of, cases_of, keys_of, value_of
 from bench.show.table import NONE, Table, interval, percent, size
 
-PATHS = ("pte", "ptes", "pmd", "folio", "default")  # columns in this order
+COLUMNS = ("pte", "ptes", "pmd", "folio", "default")  # paths as columns
+Place = tuple[str, ...]  # values of the keys of an axis
+Cell = tuple[Place, Place]
 MOST_NAMED = 2  # cases named in a footnote; of more it says how many
 
 
@@ -26,6 +30,19 @@ class Axes:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     base: tuple[str, str] | None
+    kernels: tuple[str, ...]  # in the order of the run
+
+
+@dataclass(frozen=True)
+class _File:
+    """Figures of a file, and what is to be known of its comparisons."""
+
+    samples: Samples
+    doubts: Doubts | None  # where something is compared
+
+    def remarks(self, found: Comparison) -> Sequence[Note]:
+        """All that is known of one."""
+        return self.doubts.of(found) if self.doubts else ()
 
 
 def render_projection(
@@ -35,6 +52,7 @@ def render_projection(
     base: str | None = None,
     filters: Filters | None = None,
     markdown: bool = False,
+    margins: Policy | None = None,
 ) -> str:
     """One table for each combination of the other keys.
 
@@ -42,95 +60,85 @@ def render_projection(
     UsageError for keys and values that the file does not have.
     """
     rows, columns = tuple(row.split(",")), tuple(col.split(","))
-    cases = _cases(results, {*rows, *columns, (base or "").partition("=")[0]}, filters)
+    cases = cases_of(results, {*rows, *columns, (base or "").partition("=")[0]}, filters)
     valid = keys_of(cases)
     for key in (*rows, *columns):
         if key not in valid:
             raise one_of("key", key, valid)
-    axes = Axes(rows, columns, _base(base, cases, valid))
+    kernels = tuple(dict.fromkeys(case.get("kernel") for case in results.runs))
+    axes = Axes(rows, columns, base_of(base, cases, valid) if base is not None else None, kernels)
     rest = [key for key in valid if key not in (*rows, *columns)]
     samples = Samples(results)
-    tables = [
-        _table(samples, title, group, axes)
-        for title, group in _split(cases, rest, Figures(samples).explained).items()
-    ]
+    file = _File(samples, Doubts(samples, margins) if axes.base else None)
+    unit = Figures(samples).explained
+    tables = [_table(file, f"{title}, {unit}", group, axes) for title, group in _split(cases, rest).items()]
     return "\n".join(table.markdown() if markdown else table.text() for table in tables)
 
 
-def _cases(results: Results, named: set[str], filters: Filters | None) -> list[Case]:
-    """The ordinary cases selected; all variants where variants are an axis."""
-    if not named & {"variant", "kernel"}:
-        return selected(results, filters, paths_named="path" in named)
-    plain = [case for case in results.runs if is_plain(case)]
-    return filters.select(plain) if filters else plain
-
-
-def keys_of(cases: Iterable[Case]) -> list[str]:
-    """The keys that cases of the file have, `op` first."""
-    present = {key for case in cases for key, _ in case.keys}
-    return ["op", *(key for key in KEYS if key in present)]
-
-
-def _base(text: str | None, cases: Iterable[Case], valid: list[str]) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"base {text!r}: expected key=value, for example path=pte")
-    if key not in valid:
-        raise one_of("key", key, valid)
-    values = sorted({_value(case, key) for case in cases} - {""}, key=natural)
-    if value not in values:
-        raise one_of(f"base {key}", value, values)
-    return key, value
-
-
-def _value(case: Case, key: str) -> str:
-    return case.op if key == "op" else case.meaning(key)
-
-
 def _place(case: Case, keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_value(case, key) for key in keys)
+    return tuple(value_of(case, key) for key in keys)
 
 
-def _split(cases: Iterable[Case], keys: list[str], unit: str) -> dict[str, list[Case]]:
-    """Cases by the values of `keys`, in words that make a table's title."""
-    found: dict[str, list[Case]] = {}
+def _split(cases: Iterable[Case], keys: list[str]) -> dict[str, list[Case]]:
+    """Cases by the values of `keys`, in words that make a title; of what has paths, path=default first."""
+    found: dict[str, dict[str, list[Case]]] = {}
     for case in cases:
-        words = [
-            case.op if key == "op" else f"{key}={_value(case, key)}" for key in keys if _value(case, key)
-        ]
-        found.setdefault(f"{case.level}: {' '.join(words)}, {unit}", []).append(case)
-    return found
+        of_paths = found.setdefault(_words(case, [key for key in keys if key != "path"]), {})
+        of_paths.setdefault(_words(case, keys), []).append(case)
+    if "path" in keys:
+        found = {words: dict(sorted(groups.items(), key=_not_default)) for words, groups in found.items()}
+    return {title: group for groups in found.values() for title, group in groups.items()}
 
 
-def _table(samples: Samples, title: str, cases: list[Case], axes: Axes) -> Table:
+def _not_default(titled: tuple[str, list[Case]]) -> bool:
+    return titled[1][0].get("path") != "default"
+
+
+def _words(case: Case, keys: Sequence[str]) -> str:
+    values = ((key, value_of(case, key)) for key in keys)
+    words = (value if key == "op" else f"{key}={value}" for key, value in values if value)
+    return f"{case.level}: {' '.join(words)}"
+
+
+def _table(file: _File, title: str, cases: list[Case], axes: Axes) -> Table:
     """Costs by row and column; columns with a base have change and interval beside them."""
     by_cell = {(_place(case, axes.rows), _place(case, axes.columns)): case for case in cases}
-    compared = {at: found for at, case in by_cell.items() if (found := _compared(samples, case, axes.base))}
+    found = {at: one for at, case in by_cell.items() if (one := _compared(file.samples, case, axes.base))}
+    columns = _columns(by_cell, found, axes)
     against = f"vs {_label((axes.base[0],), (axes.base[1],))}" if axes.base else ""
-    header, columns = [",".join(axes.rows)], []
-    for across in sorted({column for _, column in by_cell}, key=lambda place: _rank(axes.columns, place)):
-        with_base = any(column == across for _, column in compared)
-        columns.append((across, with_base))
+    header = [",".join(axes.rows)]
+    for across, with_base in columns.items():
         header += [_label(axes.columns, across), *([against, "95 % interval"] if with_base else [])]
     lines = []
-    for down in sorted({row for row, _ in by_cell}, key=lambda place: _rank(axes.rows, place)):
+    for down in sorted({row for row, _ in by_cell}, key=lambda place: _rank(axes, axes.rows, place)):
         line = [_label(axes.rows, down)]
-        for across, with_base in columns:
-            line += _cells(samples, by_cell.get((down, across)), compared.get((down, across)), with_base)
+        for across, with_base in columns.items():
+            line += _cells(file.samples, by_cell.get((down, across)), found.get((down, across)), with_base)
         lines.append(tuple(line))
-    return Table(title, tuple(header), tuple(lines), _notes(compared.values()))
+    notes = (*_notes(file, found.values()), *_below(file, cases, found))
+    return Table(title, tuple(header), tuple(lines), notes)
 
 
-def _rank(keys: tuple[str, ...], place: tuple[str, ...]) -> tuple[object, ...]:
-    """Variants by age, paths as in PATHS, anything else by its numbers and name."""
+def _columns(by_cell: Iterable[Cell], found: Iterable[Cell], axes: Axes) -> dict[Place, bool]:
+    """The places across, the base before what is compared with it, each with whether it is compared."""
+    compared = {column for _, column in found}
+
+    def rank(place: Place) -> tuple[object, ...]:
+        at_base = axes.base is not None and axes.base in zip(axes.columns, place)
+        return (not at_base, *_rank(axes, axes.columns, place))
+
+    return {place: place in compared for place in sorted({column for _, column in by_cell}, key=rank)}
+
+
+def _rank(axes: Axes, keys: tuple[str, ...], place: Place) -> tuple[object, ...]:
+    """Variants by age, kernels as they were named, paths as in COLUMNS, anything else by numbers and name."""
     ranks: list[object] = []
     for key, value in zip(keys, place):
-        if key == "path" and value in PATHS:
-            ranks.append((PATHS.index(value), ()))
+        known = {"path": COLUMNS, "kernel": axes.kernels}.get(key, ())
+        if value in known:
+            ranks.append((known.index(value), ()))
         else:
-            ranks.append(variant_rank(value) if key == "variant" else (len(PATHS), natural(value)))
+            ranks.append(variant_rank(value) if key == "variant" else (len(known), natural(value)))
     return tuple(ranks)
 
 
@@ -157,14 +165,21 @@ def _cells(samples: Samples, case: Case | None, found: Comparison | None, with_b
     return [cost, percent(found.change), interval(found.change_interval)]
 
 
-def _notes(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+def _below(file: _File, cases: Sequence[Case], found: Mapping[Cell, Comparison]) -> list[str]:
+    """What the columns are: why costs and changes differ, and what path=pte of a running kernel is."""
+    notes = apart(file.samples, found.values())
+    per_page = [case for case in cases if case.level in RUNNING and case.get("path") == "pte"]
+    return [*notes, *of_paths(file.samples.results, per_page)]
+
+
+def _notes(file: _File, comparisons: Iterable[Comparison]) -> Iterator[str]:
     """What to know about the comparisons, a line for each kind, with what it concerns if that is little."""
     concerned: dict[tuple[str, str], list[str]] = {}
     for found in comparisons:
-        for note in found.notes:
+        for note in file.remarks(found):
             detail = f" ({note.detail})" if note.detail else ""
             concerned.setdefault((note.word, note.text), []).append(found.case.name + detail)
-    return tuple(f"! {word}, {_few(names)}: {text}" for (word, text), names in concerned.items())
+    yield from (f"! {word}, {_few(names)}: {text}" for (word, text), names in concerned.items())
 
 
 def _few(names: list[str]) -> str:

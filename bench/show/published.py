@@ -100,7 +100,10 @@ def _table(samples: Samples, section: Section, known: Sequence[Published]) -> Ta
         return None
     figures = Figures(samples)
     numbers = {source: n for n, source in enumerate(dict.fromkeys(figure.source for figure in here), 1)}
-    pairs = [(_ours(figures, row), *_theirs(row, here, numbers)) for row in compared(section)]
+    units = (", instructions", ", ns") if figures.counted else ("", "")  # where a column has both
+    pairs = [
+        (_ours(figures, row, units[0]), *_theirs(row, here, numbers, units[1])) for row in compared(section)
+    ]
     rows = [cells for pair in pairs for cells in pair]
     said = f"{section.subject.title}, {figures.unit}, beside PUBLISHED FIGURES OF OTHER MACHINES"
     notes = [f"[{n}] another machine's, {what}; {where}" for (what, where), n in numbers.items()]
@@ -109,23 +112,24 @@ def _table(samples: Samples, section: Section, known: Sequence[Published]) -> Ta
 
 def _note(figures: Figures) -> str:
     what = "this file: per-page and batched, of one kernel; published: one kernel before, another after"
-    return what + ("; this file counts instructions, published are nanoseconds" if figures.counted else "")
+    return what + ("; instructions and ns do not compare, changes do" if figures.counted else "")
 
 
-def _ours(figures: Figures, row: Row) -> tuple[str, ...]:
+def _ours(figures: Figures, row: Row, unit: str) -> tuple[str, ...]:
     found = arms_of(row)
     costs = (figures.plain(cost.value) if cost else NONE for cost in (found.before, found.after))
-    return (row.label, "this file", *costs, percent(found.comparison.change) if found.comparison else NONE)
+    change = percent(found.comparison.change) if found.comparison else NONE
+    return (row.label, f"this file{unit}", *costs, change)
 
 
 def _theirs(
-    row: Row, known: Sequence[Published], numbers: Mapping[tuple[str, str], int]
+    row: Row, known: Sequence[Published], numbers: Mapping[tuple[str, str], int], unit: str
 ) -> list[tuple[str, ...]]:
     """Published figures of the row's size; not beside a PMD-mapped folio, which nobody compared."""
     if row.label != size(row.order):
         return []
     return [
-        ("", f"published [{numbers[figure.source]}]", figure.before, figure.after, figure.change)
+        ("", f"published [{numbers[figure.source]}]{unit}", figure.before, figure.after, figure.change)
         for figure in known
         if figure.order == row.order
     ]

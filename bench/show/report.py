@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.controls import controls
-from bench.judge.stats import Samples
+from bench.judge.stats import Comparison, Samples
 from bench.results import Results
-from bench.show.figures import Figures
+from bench.show.figures import Figures, apart
 from bench.show.footnotes import footnotes
 from bench.show.live_notes import RUNNING, live_notes
 from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
@@ -97,11 +97,18 @@ def tables_of(samples: Samples, sections: Sequence[Section], extra: Sequence[Col
     for section in sections:
         make = _paired_table if section.paired else _base_table
         table = make(section, extra, figures)
-        notes = (*table.notes, *footnotes(samples, found, section.rows))
+        notes = (*table.notes, *apart(samples, _beside(section)), *footnotes(samples, found, section.rows))
         if section.subject.family.level in RUNNING:
             notes += tuple(live_notes(samples, section.rows))
         tables.append(replace(table, notes=notes))
     return tables
+
+
+def _beside(section: Section) -> Iterator[Comparison]:
+    """The comparisons of rows that show both costs."""
+    for row in section.rows:
+        if row.comparison and (not section.paired or (row.per_page and row.batched)):
+            yield row.comparison
 
 
 def _paired_table(section: Section, extra: Sequence[Column], figures: Figures) -> Table:

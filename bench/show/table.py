@@ -72,6 +72,12 @@ def size(order: int) -> str:
     return f"{kib}K" if kib < 1024 else f"{kib >> 10}M"
 
 
+def number(count: int, units: str) -> str:
+    """1 boot, 5 boots; 1 process, 8 processes."""
+    one = units.removesuffix("es") if units.endswith("sses") else units.removesuffix("s")
+    return f"{count} {units if count != 1 else one}"
+
+
 def nanoseconds(seconds: float) -> str:
     """Three digits, without exponent."""
     ns = seconds * 1e9

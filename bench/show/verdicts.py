@@ -9,9 +9,9 @@ from bench.show.rows import Row
 from bench.show.table import NONE
 
 
-def verdict_column(results: Results) -> Column:
-    """Verdicts by this tree's policy, judged over the whole file; BenchError where the gate gives none."""
-    return column_of(gate.judge(results, policy.load()))
+def verdict_column(results: Results, margins: policy.Policy | None = None) -> Column:
+    """Verdicts, by this tree's policy or another, over the whole file; BenchError where there are none."""
+    return column_of(gate.judge(results, margins or policy.load()))
 
 
 def column_of(ruling: gate.Ruling) -> Column:

@@ -6,6 +6,7 @@ each PTE with its neighbour; it knows nothing of the kernels' loops.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Callers:
 
     def folio_at(self, page: int) -> tuple[int, int]:
         """Number of a page's folio, and the page's index in it."""
-        number = max(i for i, head in enumerate(self.heads) if head <= page)
+        number = bisect_right(self.heads, page) - 1
         return number, page - self.heads[number]
 
     def order(self, number: int) -> int:
@@ -201,11 +202,15 @@ class Callers:
     def _restore(self, batched: bool) -> None:
         slot = 0
         while slot < self.slots:
+            if slot not in self.ptes:
+                slot += 1
+                continue
             nr = self.batch(slot, 0) if batched else 1
             entry = self.ptes[slot]
             self.refer(self.folio_at(entry.page)[0], nr)
             self.call("add_anon", entry.page, nr, "A", RMAP_EXCLUSIVE)
-            self.ptes |= {slot + i: Entry(entry.page + i, WRITABLE) for i in range(nr)}
+            bits = READONLY if entry.kind == "migration" and not entry.bits & RW else WRITABLE
+            self.ptes |= {slot + i: Entry(entry.page + i, bits) for i in range(nr)}
             if entry.kind == "swap":
                 self.rss["anon"] += nr
                 self.rss["swap"] -= nr
@@ -215,11 +220,14 @@ class Callers:
         """PTEs become migration entries."""
         slot = 0
         while slot < self.slots:
+            if slot not in self.ptes:
+                slot += 1
+                continue
             nr = self.batch(slot, MIGRATION_IGNORES) if batched else 1
             for i in range(nr):
                 entry = self.ptes[slot + i]
                 assert self.call("try_share_anon", entry.page, 1, "A") == 0
-                self.ptes[slot + i] = Entry(entry.page, 0, "migration")
+                self.ptes[slot + i] = Entry(entry.page, entry.bits & RW, "migration")
             page = self.ptes[slot].page
             self.call("remove", page, nr, "A")
             self.refer(self.folio_at(page)[0], -nr)

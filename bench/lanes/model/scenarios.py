@@ -81,6 +81,11 @@ class Scenario:
         return self.leaves[0] * npages, self.leaves[1] * npages
 
     @property
+    def alike(self) -> bool:
+        """Does it take folios of one order only, mapped whole?"""
+        return self.start in ("new", "pmd")
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of a scene that name the calls it makes (kernels.callers)."""
         return CALLED[f"{self.op}/{self.state}" if self.op == "contpte" else self.op][self.kind]

@@ -36,9 +36,11 @@ from kernels.pgtable import (
     PAGE_CONT,
     PAGE_HUGE,
     PAGE_READONLY,
+    PAGE_RW,
     PAGE_WRITABLE,
     PFN_STEP,
     SWP_EXCLUSIVE,
+    SWP_MIGRATION_READ_EXCLUSIVE,
     SWP_MIGRATION_WRITE,
     SWP_OFFSET_MASK,
     SWP_SWAP,
@@ -203,7 +205,8 @@ class Scene:
         if what.start == "swapped":
             return _not_present(pte.page, SWP_SWAP) | SWP_EXCLUSIVE
         if what.start == "migrating":
-            return _not_present(pte.page, SWP_MIGRATION_WRITE)
+            read_only = pte.lacks & PAGE_RW
+            return _not_present(pte.page, SWP_MIGRATION_READ_EXCLUSIVE if read_only else SWP_MIGRATION_WRITE)
         bits = PAGE_WRITABLE if what.exclusive else PAGE_READONLY
         if what.kind == "file" and self.drawn.lacked:
             bits |= self.drawn.lacked

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.lanes.model.arms import START
-from bench.lanes.model.patterns import LACKED, Picture, Pte, picture
+from bench.lanes.model.patterns import WRITABLE, Picture, Pte, picture
+from bench.lanes.model.random_picture import random_alike, random_picture
 from bench.lanes.model.scenarios import ON_REQUEST, SCENARIOS, Scenario, sensible
 from bench.lanes.model.scene import Code, SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
@@ -38,7 +39,7 @@ from kernels.scene import KEEPS_LOOKUP, MAPS_WHOLE
 from kernels.variants import VariantFile
 
 ORDERS = (0, 2, 4, 9)  # of the directed pictures
-RANDOM_PICTURES = 6  # a scenario
+RANDOM_PICTURES = 12  # a scenario
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ class Beside:
 
     def _entry(self, pte: Pte) -> Entry:
         kind = {"swapped": "swap", "migrating": "migration"}.get(self.what.start, "pte")
-        bits = self.scene.entry(pte) & ~0x000F_FFFF_FFFF_F000 & (1 << 64) - 1 if kind == "pte" else 0
+        bits = {"swap": 0, "migration": WRITABLE & ~pte.lacks}.get(kind)
+        if bits is None:
+            bits = self.scene.entry(pte) & ~0x000F_FFFF_FFFF_F000 & (1 << 64) - 1
         return Entry(pte.page, bits, kind)
 
     def _state(self, number: int) -> FolioState:
@@ -152,7 +155,7 @@ class Beside:
         """An entry as it lies in memory."""
         if entry.kind == "pte":
             return entry.page << 12 | entry.bits
-        kind = 1 if entry.kind == "swap" else 30
+        kind = 1 if entry.kind == "swap" else 30 if entry.bits & WRITABLE else 29
         exclusive = 8 if entry.kind == "swap" else 0
         return kind << 59 | (~entry.page & (1 << 50) - 1) << 9 | exclusive
 
@@ -208,27 +211,18 @@ def _all(what: Scenario, file: VariantFile, rng: random.Random) -> Iterator[tupl
                     npages = (2 if pattern == "mixed" or order < 5 else 1) << order
                     spec = SceneSpec("case", what.name, order, file.name, path, pattern)
                     yield spec, picture(pattern, order, npages, what.kind)
-    if what.patterns == ("full",):
-        return
-    for _ in range(RANDOM_PICTURES):
-        drawn = random_picture(rng, what.orders(file))
+    for _ in range(RANDOM_PICTURES if what.op != "contpte" else 0):
+        order, drawn = _random(what, file, rng)
         for path, form in what.forms.items():
-            if form.exists(file, 4) and path not in ON_REQUEST:
-                yield SceneSpec("case", what.name, 4, file.name, path, "random"), drawn
+            if form.exists(file, order) and path not in ON_REQUEST:
+                yield SceneSpec("case", what.name, order, file.name, path, "random"), drawn
 
 
-def random_picture(rng: random.Random, orders: tuple[int, ...]) -> Picture:
-    """Folios of several orders, with holes and with PTEs that differ."""
-    small = [order for order in orders if order <= 5]
-    folios, at = [], 0
-    for _ in range(rng.randint(1, 6)):
-        order = rng.choice(small)
-        at = -(-at >> order) << order
-        folios.append((at, order))
-        at += 1 << order
-    pages = [page for first, order in folios for page in range(first, first + (1 << order))]
-    bits = sum(LACKED.values())
-    ptes = [
-        Pte(page, page, rng.choice((0, 0, 0, *LACKED.values(), bits))) for page in pages if rng.random() < 0.9
-    ]
-    return Picture(at, tuple(folios), tuple(ptes), at, rng.choice((0, VM_SOFTDIRTY)))
+def _random(what: Scenario, file: VariantFile, rng: random.Random) -> tuple[int, Picture]:
+    """An order and a picture: any, or folios of that order alone where the caller makes or splits them."""
+    if not what.alike:
+        return max(what.orders(file)), random_picture(rng, what.orders(file))
+    order = rng.choice(
+        [k for k in what.orders(file) if any(k in form.orders for form in what.forms.values())]
+    )
+    return order, random_alike(rng, order, what.kind)

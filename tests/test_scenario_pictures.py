@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.lanes.model.patterns import Picture, Pte
-from bench.lanes.model.random_picture import MARKS, random_picture
+from bench.lanes.model.random_picture import MARKS, cut_out, random_picture
 from bench.lanes.model.scenarios import BY_NAME, SCENARIOS, Scenario
 from bench.lanes.model.scene import SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
@@ -45,9 +45,14 @@ def pictures(draw: st.DrawFn, orders: tuple[int, ...]) -> Picture:
     return Picture(at, tuple(folios), ptes, at, flags, marked)
 
 
-def orders_of(what: Scenario, variant: str) -> tuple[int, ...]:
-    """Orders of the scenario's kind of folio in the variant."""
-    return what.orders(targets.files[variant])
+def pictures_of(what: Scenario, variant: str) -> st.SearchStrategy[Picture]:
+    """Those of orders that the variant has of the scenario's kind of folio."""
+    drawn = pictures(what.orders(targets.files[variant]))
+    return drawn.flatmap(_cuts_of) if what.cuts else drawn
+
+
+def _cuts_of(drawn: Picture) -> st.SearchStrategy[Picture]:
+    return st.integers(0, 99).map(lambda seed: cut_out(random.Random(seed), drawn))
 
 
 def can(what: Scenario, variant: str, path: str) -> bool:
@@ -66,7 +71,7 @@ def test_whatever_is_mapped_the_state_afterwards_is_the_oracles(scenario: str) -
         variant = data.draw(
             st.sampled_from([v for v in VARIANTS if any(can(what, v, p) for p in what.forms)])
         )
-        drawn = data.draw(pictures(orders_of(what, variant)))
+        drawn = data.draw(pictures_of(what, variant))
         path = data.draw(st.sampled_from([path for path in ("pte", "ptes") if can(what, variant, path)]))
         check_one(world(), SceneSpec("case", scenario, 4, variant, path, "random"), code(variant), drawn)
 
@@ -82,7 +87,7 @@ def test_batched_leaves_the_same_as_page_by_page(scenario: str) -> None:
     @given(st.data())
     def same(data: st.DataObject) -> None:
         variant = data.draw(st.sampled_from([name for name in VARIANTS if can(what, name, "ptes")]))
-        drawn = data.draw(pictures(orders_of(what, variant)))
+        drawn = data.draw(pictures_of(what, variant))
         left = []
         for path in ("pte", "ptes"):
             arm = batch(scenario, variant, path, 4, drawn=drawn)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kernels.checking.operations import Operation
@@ -16,7 +16,6 @@ from kernels.mm_types import RMAP_EXCLUSIVE, RMAP_NONE
 from kernels.reference import Oracle
 
 PRESENT, RW, ACCESSED, DIRTY, UFFD_WP, SOFT_DIRTY = 0x1, 0x2, 0x20, 0x40, 0x400, 0x800
-CONT = 1 << 52
 NX = 1 << 63
 WRITABLE = NX | PRESENT | 0x4 | ACCESSED | DIRTY | SOFT_DIRTY | RW
 READONLY = NX | PRESENT | 0x4 | ACCESSED
@@ -40,7 +39,8 @@ class Callers:
 
     oracle: Oracle
     heads: list[int]  # first page of each folio, spares last
-    slots: int
+    slots: int  # where the range ends
+    begin: int = 0
     tracks_soft_dirty: bool = False
     maps_whole: bool = False  # fault-around, 6.18
     keeps_lookup: bool = False
@@ -91,22 +91,27 @@ class Callers:
 
     # fork
 
+    @property
+    def fork_ignores(self) -> int:
+        """Bits in which PTEs of a batch may differ."""
+        return ACCESSED | RW | (0 if self.tracks_soft_dirty else SOFT_DIRTY)
+
     def fork(self, batched: bool) -> None:
         """Every PTE of A in the child."""
-        ignored = ACCESSED | RW | (0 if self.tracks_soft_dirty else SOFT_DIRTY)
         slot = 0
         while slot < self.slots:
             if slot not in self.ptes:
                 slot += 1
                 continue
-            nr = self.batch(slot, ignored) if batched else 1
-            if not self._dup(slot, nr):
+            nr = self.batch(slot, self.fork_ignores) if batched else 1
+            if not self.dup(slot, nr):
                 nr = 1
-                if not self._dup(slot, 1):
+                if not self.dup(slot, 1):
                     self._copy(slot)
             slot += nr
 
-    def _dup(self, slot: int, nr: int) -> bool:
+    def dup(self, slot: int, nr: int) -> bool:
+        """A batch in the child, write-protected in both; False if it is refused."""
         page = self.ptes[slot].page
         number, _ = self.folio_at(page)
         anon = self.oracle.folios[number].anon
@@ -136,7 +141,7 @@ class Callers:
         """Nothing is mapped in A afterwards."""
         drops: list[tuple[int, int]] = []
         delayed: list[tuple[int, int]] = []
-        for slot in range(self.slots):
+        for slot in range(self.begin, self.slots):
             if slot in self.ptes:
                 self._zap_batch(slot, self.batch(slot, ZAP_IGNORES) if batched else 1, drops, delayed)
             if slot % TABLE == TABLE - 1 or slot == self.slots - 1:
@@ -248,25 +253,9 @@ class Callers:
             self.ptes |= {page: Entry(page, WRITABLE) for page in range(head, head + 512)}
             self.oracle.apply(Operation("remove", "pmd", number))
 
-    def contpte_fork(self, batched: bool) -> None:
-        """As fork; contiguous blocks stay only with the batched hooks, the child's are made either way."""
-        blocks = {slot for slot, entry in self.ptes.items() if entry.bits & CONT}
-        self.fork(batched)
-        kept = blocks if batched else set()
-        self.ptes = {slot: _cont(entry, slot in kept) for slot, entry in self.ptes.items()}
-        self.child = {slot: _cont(entry, slot in blocks) for slot, entry in self.child.items()}
-
-    def contpte_munmap(self, batched: bool) -> None:
-        """As zap."""
-        self.zap(batched)
-
-
-def _cont(entry: Entry, contiguous: bool) -> Entry:
-    return Entry(entry.page, entry.bits | CONT if contiguous else entry.bits & ~CONT, entry.kind)
-
 
 # What each operation of the scenarios does.
-DOES: Mapping[str, Callable[[Callers, bool], None]] = {
+DOES: dict[str, Callable[[Callers, bool], None]] = {
     "fork": Callers.fork,
     "zap": Callers.zap,
     "fault": Callers.fault,
@@ -276,6 +265,4 @@ DOES: Mapping[str, Callable[[Callers, bool], None]] = {
     "unmap_migrate": Callers.unmap_migrate,
     "restore_migrate": Callers.restore_migrate,
     "share": Callers.share,
-    "contpte/fork": Callers.contpte_fork,
-    "contpte/munmap": Callers.contpte_munmap,
 }

@@ -21,6 +21,7 @@ PATTERNS = {
     "soft_dirty": "every second PTE is not soft-dirty, and the vma tracks that: compared by fork",
 }
 LACKED = {"dirty": DIRTY, "young": ACCESSED, "soft_dirty": SOFT_DIRTY}
+CONT_PTES = 16  # of arm64's contiguous blocks
 SMALL_RUN = 8  # pages in a row of order 0 at most in the partial pattern
 
 
@@ -54,9 +55,15 @@ class Picture:
     npages: int
     folios: tuple[tuple[int, int], ...]
     ptes: tuple[Pte, ...]
-    slots: int  # of the vma
+    slots: int  # where the range ends that the scenario is about
     vm_flags: int = 0
     lacked: int = 0  # what every second PTE lacks
+    begin: int = 0  # where the range begins; what lies around it stays as it is
+
+    @property
+    def walked(self) -> int:
+        """Mapped pages in the range."""
+        return sum(self.begin <= pte.slot < self.slots for pte in self.ptes)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -78,19 +85,27 @@ class Picture:
 
 
 @cache
-def picture(pattern: str, order: int, npages: int, kind: str = "anon") -> Picture:
-    """The picture of a pattern over `npages` pages, which are a multiple of the folio's."""
+def picture(pattern: str, order: int, npages: int, kind: str = "anon", cuts: bool = False) -> Picture:
+    """The picture of a pattern over `npages` pages, which are a multiple of the folio's.
+
+    `cuts`: unaligned is a range that begins and ends in the middle of a block of 16, all around it mapped.
+    """
     folios = tuple(_mixed(order, npages, kind) if pattern == "mixed" else _alike(order, npages))
-    slots, skipped = npages, 0
-    if pattern == "unaligned":
+    slots, skipped, begin = npages, 0, 0
+    if pattern == "unaligned" and cuts:
+        begin = min(CONT_PTES, 1 << order) >> 1
+        slots -= begin + 1 >> 1
+    elif pattern == "unaligned":
         skipped = 1 << order >> 1
         slots -= skipped
     holes = set(_holes(order, npages)) if pattern == "partial" else set()
     lacked = LACKED.get(pattern, 0)
     ptes = tuple(
-        Pte(slot, slot + skipped, lacked if slot % 2 else 0) for slot in range(slots) if slot not in holes
+        Pte(slot, slot + skipped, lacked if slot % 2 else 0)
+        for slot in range(npages - skipped)
+        if slot not in holes
     )
-    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0, lacked)
+    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0, lacked, begin)
 
 
 def _alike(order: int, npages: int) -> Iterator[tuple[int, int]]:

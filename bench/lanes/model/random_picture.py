@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bench.lanes.model.patterns import LACKED, WRITABLE, Picture, Pte, picture
 from kernels.mm_types import VM_SOFTDIRTY
@@ -26,6 +27,14 @@ def random_picture(rng: random.Random, orders: Sequence[int]) -> Picture:
 def random_alike(rng: random.Random, order: int, kind: str) -> Picture:
     """One to three folios of the order, whole."""
     return picture("full", order, rng.randint(1, 3) << order, kind)
+
+
+def cut_out(rng: random.Random, drawn: Picture) -> Picture:
+    """The same for a scenario that is about a part of it, sometimes; the rest stays as it is."""
+    if rng.random() < 0.5:
+        return drawn
+    begin = rng.randrange(min(drawn.npages, 512))
+    return replace(drawn, begin=begin, slots=rng.randint(begin + 1, drawn.npages))
 
 
 def _folios(rng: random.Random, orders: Sequence[int], npages: int) -> Iterator[tuple[int, int]]:

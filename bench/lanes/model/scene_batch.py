@@ -53,7 +53,7 @@ class SceneBatch:
         self.arena = arena_for(world, spec, npages, share[1], cpu)
         self.owned = range(share[0] % self.arena.windows, self.arena.windows, share[1])
         self.scene = Scene(world, code, spec.what, drawn, self.arena, cpu)
-        self.npages = len(drawn.ptes)
+        self.npages = drawn.walked
         self.loops = 1
         self.overhead_ns = 0.0
         self._image = self.scene.image()
@@ -151,7 +151,8 @@ class SceneBatch:
         return self._filled(tables), self._filled(child)
 
     def _filled(self, table: int) -> int:
-        return int(np.count_nonzero(words_at(table, self.scene.drawn.slots)))
+        drawn = self.scene.drawn
+        return int(np.count_nonzero(words_at(table, drawn.slots)[drawn.begin :]))
 
     def verify(self) -> None:
         """The scenario must leave as many entries as it says, and the window must go back to its image."""

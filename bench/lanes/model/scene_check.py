@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.lanes.model.arms import START
-from bench.lanes.model.patterns import WRITABLE, Picture, Pte, picture
-from bench.lanes.model.random_picture import random_alike, random_picture
+from bench.lanes.model.patterns import WRITABLE, Picture, Pte
+from bench.lanes.model.random_picture import cut_out, random_alike, random_picture
 from bench.lanes.model.scenarios import ON_REQUEST, SCENARIOS, Scenario, sensible
 from bench.lanes.model.scene import Code, SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
@@ -18,6 +18,7 @@ from kernels import vmstat
 from kernels.callers import RULES_OF
 from kernels.check import Mismatch
 from kernels.checking.callers import DOES, Callers, Entry
+from kernels.checking.contpte import contpte_fork, contpte_munmap
 from kernels.checking.model import Folio, Vma
 from kernels.checking.operations import FolioSpec, Operation, VmaSpec
 from kernels.memmap import FolioState, get
@@ -40,6 +41,7 @@ from kernels.variants import VariantFile
 
 ORDERS = (0, 2, 4, 9)  # of the directed pictures
 RANDOM_PICTURES = 12  # a scenario
+ON_BLOCKS = {"contpte/fork": contpte_fork, "contpte/munmap": contpte_munmap}
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Beside:
         vmas = {name: self._vma(name) for name in "ABC"}
         rules = RULES_OF[generation]
         self.callers = Callers(
-            Oracle(layout, generation, folios, vmas), heads, self.drawn.slots,
+            Oracle(layout, generation, folios, vmas), heads, self.drawn.slots, self.drawn.begin,
             tracks_soft_dirty=bool(self.drawn.vm_flags & VM_SOFTDIRTY),
             maps_whole=bool(rules & MAPS_WHOLE), keeps_lookup=bool(rules & KEEPS_LOOKUP),
             place=self.place, next_spare=len(self.drawn.folios),
@@ -127,7 +129,7 @@ class Beside:
         self.batch.reset()
         self.batch.scenario(self.batch.block)
         name = f"{self.what.op}/{self.what.state}" if self.what.op == "contpte" else self.what.op
-        DOES[name](self.callers, self.batch.spec.path == "ptes")
+        (DOES | ON_BLOCKS)[name](self.callers, self.batch.spec.path == "ptes")
         self._compare_tables("A", self.batch.arena.tables, self.callers.ptes)
         self._compare_tables("the child", self.batch.arena.child_tables, self.callers.child)
         self._compare_folios("afterwards")
@@ -147,7 +149,7 @@ class Beside:
     def _compare_tables(self, whose: str, at: int, expected: dict[int, Entry]) -> None:
         if self.what.start == "pmd" and whose != "A":
             return
-        for slot in range(self.drawn.slots):
+        for slot in range(max(self.drawn.slots, self.drawn.npages)):
             due = self._word(expected[slot]) if slot in expected else 0
             self._compare(f"PTE {slot} of {whose}", hex(due), hex(get(at + 8 * slot) & (1 << 64) - 1))
 
@@ -210,8 +212,8 @@ def _all(what: Scenario, file: VariantFile, rng: random.Random) -> Iterator[tupl
                 if sensible(pattern, order, path):
                     npages = (2 if pattern == "mixed" or order < 5 else 1) << order
                     spec = SceneSpec("case", what.name, order, file.name, path, pattern)
-                    yield spec, picture(pattern, order, npages, what.kind)
-    for _ in range(RANDOM_PICTURES if what.op != "contpte" else 0):
+                    yield spec, spec.picture(npages)
+    for _ in range(RANDOM_PICTURES):
         order, drawn = _random(what, file, rng)
         for path, form in what.forms.items():
             if form.exists(file, order) and path not in ON_REQUEST:
@@ -221,7 +223,8 @@ def _all(what: Scenario, file: VariantFile, rng: random.Random) -> Iterator[tupl
 def _random(what: Scenario, file: VariantFile, rng: random.Random) -> tuple[int, Picture]:
     """An order and a picture: any, or folios of that order alone where the caller makes or splits them."""
     if not what.alike:
-        return max(what.orders(file)), random_picture(rng, what.orders(file))
+        drawn = random_picture(rng, what.orders(file))
+        return max(what.orders(file)), cut_out(rng, drawn) if what.cuts else drawn
     order = rng.choice(
         [k for k in what.orders(file) if any(k in form.orders for form in what.forms.values())]
     )

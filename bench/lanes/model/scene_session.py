@@ -51,9 +51,8 @@ class Scenes:
     def npages(self, spec: Mapping[str, Any]) -> int:
         """Base pages of a pass."""
         chosen = BY_NAME[spec["scenario"]]
-        return len(
-            SceneSpec("", chosen.name, spec["order"], "", "", spec["pattern"]).picture(WINDOW_PAGES).ptes
-        )
+        drawn = SceneSpec("", chosen.name, spec["order"], "", "", spec["pattern"]).picture(WINDOW_PAGES)
+        return drawn.walked
 
     def least_passes(self, spec: Mapping[str, Any]) -> int:
         """Passes of a batch at least."""

@@ -32,9 +32,10 @@ class Arena:
         self.child_locks = self.locks + windows * self.locks_bytes
 
     @property
-    def counted(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def counted(self) -> tuple[range, range]:
         """Where descriptors and page tables lie."""
-        return (self.pages, self.pages + self.windows * self.pages_bytes), (self.tables, self.locks)
+        descriptors = range(self.pages, self.pages + self.windows * self.pages_bytes)
+        return descriptors, range(self.tables, self.locks)
 
     @staticmethod
     def nbytes(windows: int, pages: int, slots: int) -> int:

@@ -79,7 +79,7 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=seconds, metavar="S", help="of a silent worker (default 60, live and vm 300)"
     )
     parser.add_argument(
-        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs"
+        "--oversubscribe", action="store_true", help="allow threads= beyond the number of CPUs, up to 256"
     )
     parser.add_argument("--affinity", metavar="CPUS", help="measure on these CPUs only, for example 2,3")
 

@@ -25,7 +25,8 @@ RULES, ANON_EXCLUSIVE, ORDER, HELPER = range(0x160, 0x180, 8)
 # Windows: where window 0 of each kind lies, bytes a window, the image; windows owned and the next one.
 FIRST_PAGES, FIRST_TABLES, FIRST_LOCKS, FIRST_CHILD_TABLES, FIRST_CHILD_LOCKS = range(0x180, 0x1A8, 8)
 PAGES_BYTES, TABLES_BYTES, SPARE_BYTES, IMAGE, IMAGE_CHILD = range(0x1A8, 0x1D0, 8)
-WINDOW, WINDOW_STEP, WINDOWS_END, WINDOW_FIRST, THIRD_VMA = range(0x1D0, 0x1F8, 8)
+# BEGIN: PTEs before the range, in a scenario that begins in the middle of a block.
+WINDOW, WINDOW_STEP, WINDOWS_END, WINDOW_FIRST, THIRD_VMA, BEGIN = range(0x1D0, 0x200, 8)
 SCENE_BYTES = 0x200
 
 # Bits of RULES.

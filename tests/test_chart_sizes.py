@@ -81,6 +81,17 @@ def test_ours_and_theirs_are_drawn_together() -> None:
         assert "v6.12" in labels and any(str(label).startswith("published") for label in labels)
 
 
+def test_only_whole_folios_are_drawn_beside_published_figures() -> None:
+    """A pattern measured in the same run does not take the place of the full one: 12:20, not 19:20."""
+    results = at_1gib()
+    for case in list(results.runs):
+        ns = 20.0 if case.get("path") == "pte" else 19.0
+        results.runs.update(measured({case.but(pattern="young"): ns}).runs)
+    for axes in published_chart(results).get_axes():
+        ours = next(line for line in axes.get_lines() if line.get_label() == "v6.12")
+        assert np.asarray(ours.get_ydata()) == pytest.approx([0.6], rel=0.01)
+
+
 def test_published_figures_are_those_of_the_list() -> None:
     """Nine folio sizes each; 64 KiB: fork -26 %, munmap -37 %."""
     wanted = ("fork", "munmap")

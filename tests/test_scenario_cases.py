@@ -15,9 +15,11 @@ from bench.lanes.model import lane, sizes
 from bench.lanes.model.scenarios import SCENARIOS
 from bench.lanes.model.scene import SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
+from bench.lanes.model.scene_world import SceneWorld
 from kernels import scene
 from kernels.memmap import get
-from tests.conftest import Cli
+from kernels.mm_types import MM_ID, VM_MM
+from tests.conftest import ROOT, Cli
 from tests.live import machine_files, tree
 from tests.scenes import batch, code, world
 
@@ -53,7 +55,7 @@ def test_memory_and_threads_make_cases_and_other_keys_select() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["memory=much", "memory=1MiB", "memory=1GB", "threads=0", "threads=two", "threads=99"]
+    "word", ["memory=much", "memory=1MiB", "memory=1GB", "threads=0", "threads=two", "threads=99999"]
 )
 def test_sizes_that_mean_nothing_are_refused(word: str) -> None:
     """With the form that is expected."""
@@ -141,13 +143,68 @@ def test_scenarios_are_measured_from_the_command_line(cli: Cli, tmp_path: Path) 
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two threads need two CPUs")
-def test_two_threads_are_measured_on_the_same_folios(cli: Cli) -> None:
+@pytest.mark.parametrize("state", ["same", "owners", "disjoint"])
+def test_two_threads_are_measured(cli: Cli, state: str) -> None:
     """Every thread on a CPU of its own; what they did is undone when they end."""
-    words = ("contend", "state=same", "threads=2", "order=4", "path=ptes", "variant=v6.15", *SMALL)
+    words = ("contend", f"state={state}", "threads=2", "order=4", "path=ptes", "variant=v6.15", *SMALL)
     outcome = cli("run", *words, "-o", "out.json")
     assert outcome.code == 0, outcome.err
     loaded = results.load(cli.cwd / "out.json")
     assert (loaded.failed, len({case.get("threads") for case in loaded.runs})) == ({}, 1)
+
+
+JOINT = """
+import os, sys
+from pathlib import Path
+from tests.races import break_primitive
+state, variant, threads, *broken = sys.argv[1:]
+for name in broken:
+    break_primitive(name)
+from kernels import abi
+abi.use_cache(Path(os.environ["RMAPBENCH_CACHE_DIR"]) / "-".join(["joint", *broken]))
+from bench.lanes.model import threaded
+from bench.lanes.model.scene import SceneSpec
+from bench.lanes.model.scene_batch import SceneBatch
+from bench.lanes.model.scene_world import SceneWorld
+from bench.lanes.model.scene_world import SceneWorld
+from tests import scenes
+world, cpus = SceneWorld(int(threads)), range(int(threads))
+for path in ("ptes", "pte"):
+    spec = SceneSpec("case", f"contend/file/{state}", 4, variant, path)
+    arms = [SceneBatch(world, spec, scenes.code(variant), 64, cpu=cpu) for cpu in cpus]
+    joint = threaded.ThreadedScene(arms)
+    threaded.JOINT_PASSES = 2000 if broken else 200 // len(cpus)
+    joint.verify()
+print("as they were")
+"""
+
+
+@pytest.mark.parametrize("state", ["same", "owners", "disjoint"])
+def test_folios_are_as_they_were_after_threads_worked_on_them_together(cli: Cli, state: str) -> None:
+    """Two threads, in one state with more mms than a folio has slots for; twenty with folios of their own."""
+    for variant, threads in (("v6.15", 2), ("v6.12", 2), *[("v6.15", 20)] * (state == "disjoint")):
+        outcome = cli.python("-c", JOINT, state, variant, str(threads), cwd=ROOT)
+        assert (outcome.code, outcome.out) == (0, "as they were\n"), outcome.err
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two threads need two CPUs")
+def test_an_update_that_threads_lose_is_noticed_after_the_joint_pass(cli: Cli) -> None:
+    """A reference count that is a load and a store."""
+    outcome = cli.python("-c", JOINT, "same", "v6.12", "2", "atomic_add", cwd=ROOT)
+    assert "contend/file/same of v6.12 on path ptes did not undo itself (2 threads at once)" in outcome.err
+
+
+def test_a_world_has_room_for_as_many_threads_as_may_be_asked_for() -> None:
+    """mms, vmas and per-CPU areas of their own, and none beyond the machine's memory."""
+    large = SceneWorld(sizes.MOST_THREADS)
+    assert max(256, len(os.sched_getaffinity(0))) <= sizes.MOST_THREADS
+    vmas = [large.vma(name, 0, False, cpu) for cpu in range(sizes.MOST_THREADS) for name in "ABC"]
+    mms = [get(vma + VM_MM) for vma in vmas]
+    assert len({get(mm + MM_ID) for mm in mms}) == len(set(vmas)) == 3 * sizes.MOST_THREADS
+    first = large.machine.memory.address
+    assert all(first <= at < first + large.machine.memory.nbytes - 64 for at in (*vmas, *mms))
+    case = Case.of("scenario", "contend", kind="file", state="same", variant="v6.12", path="pte", order=0)
+    assert lane.plan([case, case.but(threads=200)], {}).setup["threads"] == 200
 
 
 @pytest.mark.parametrize("variant", ["v6.8", "v6.12", "v6.15", "v6.15-no-page-mapcount"])

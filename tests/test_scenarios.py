@@ -5,16 +5,12 @@ from __future__ import annotations
 import ctypes
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from bench.lanes.model.patterns import LACKED, PATTERNS, Picture, Pte, picture
+from bench.lanes.model.patterns import PATTERNS, cycle, picture
 from bench.lanes.model.scenarios import BY_NAME, ON_REQUEST, SCENARIOS
-from bench.lanes.model.scene import SceneSpec
 from bench.lanes.model.scene_check import check, check_one
 from kernels import pgtable
 from kernels.check import Mismatch
-from kernels.mm_types import VM_SOFTDIRTY
 from kernels.variants import GENERATIONS
 from tests.conftest import Cli
 from tests.scenes import batch, code, counted, locked, targets, world
@@ -32,6 +28,8 @@ TABLE = {
 # The same where there is one number a generation: 6.8 and those of NEWER.
 ONE_FORM = {
     ("fault/anon", "folio"): (17, 17, 17, 17, 17),
+    # 16 calls and references, as up to 6.6; the table's 33 page by page in 6.8 are those of one call.
+    ("fault_around/file/first", "pte"): (16 * (2 + 1), *3 * (16 * (3 + 1),), 16 * (1 + 1)),
     ("fault_around/file/first", "ptes"): (33, 34, 19, 19, 2),
     ("unmap_migrate/anon", "pte"): (96, 112, 112, 112, 80),
     ("restore_migrate/anon", "pte"): (64, 80, 80, 80, 48),
@@ -105,66 +103,6 @@ def test_every_scenario_leaves_what_the_oracle_says(variant: str) -> None:
     assert check(world(), targets.files[variant], code(variant)) > 100
 
 
-@st.composite
-def pictures(draw: st.DrawFn) -> Picture:
-    """Folios of orders that exist, any of their pages mapped, with any bits in common or not."""
-    folios, at = [], 0
-    for order in draw(st.lists(st.sampled_from((0, 0, 2, 3, 4)), min_size=1, max_size=5)):
-        at = -(-at >> order) << order
-        folios.append((at, order))
-        at += 1 << order
-    pages = [page for first, order in folios for page in range(first, first + (1 << order))]
-    mapped = draw(st.lists(st.sampled_from(pages), unique=True, min_size=1).map(sorted))
-    lacks = st.sampled_from((0, 0, 0, *LACKED.values()))
-    ptes = tuple(Pte(page, page, draw(lacks)) for page in mapped)
-    return Picture(at, tuple(folios), ptes, at, draw(st.sampled_from((0, VM_SOFTDIRTY))))
-
-
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(pictures(), st.sampled_from(GENERATIONS[1:]), st.sampled_from(("pte", "ptes")))
-def test_fork_and_zap_of_anything_leave_what_the_oracle_says(drawn: Picture, variant: str, path: str) -> None:
-    """Property-based: whatever is mapped, in every generation with the batched calls."""
-    for scenario in ("fork/anon", "fork/anon/shared", "zap/anon/munmap-last", "zap/anon/exit-shared"):
-        check_one(world(), SceneSpec("case", scenario, 4, variant, path, "random"), code(variant), drawn)
-
-
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
-@given(pictures(), st.sampled_from(GENERATIONS[2:]))
-def test_batched_leaves_the_same_as_page_by_page(drawn: Picture, variant: str) -> None:
-    """PTEs without the bits that a batch takes from its first, mapping counts and references."""
-    for scenario in ("fork/anon", "zap/anon/munmap-last"):
-        left = []
-        for path in ("pte", "ptes"):
-            arm = batch(scenario, variant, path, 4, drawn=drawn)
-            arm.reset()
-            arm.scenario(arm.block)
-            left.append((tables(arm), states(arm)))
-        assert left[0] == left[1]
-
-
-SAME = ~(pgtable.PAGE_DIRTY | pgtable.PAGE_SOFT_DIRTY)
-
-
-def tables(arm: object) -> list[int]:
-    """Both mms' PTEs."""
-    arena, slots = arm.arena, arm.scene.drawn.slots  # type: ignore[attr-defined]
-    found = [(ctypes.c_int64 * slots).from_address(at) for at in (arena.tables, arena.child_tables)]
-    return [word & SAME for table in found for word in table]
-
-
-def states(arm: object) -> list[object]:
-    """Every folio, but whether it was ever seen mapped in part."""
-    scene = arm.scene  # type: ignore[attr-defined]
-    found = [scene.memmap.read(scene.page(first), order) for first, order in scene.drawn.folios]
-    return [state._replace(partially_mapped=None, deferred=None) for state in found]
-
-
 @pytest.mark.parametrize("looks_beyond", [True, False])
 def test_batches_of_every_length_are_found(looks_beyond: bool) -> None:
     """1 to 512 PTEs: where a bit differs, where the range ends, where the folio ends."""
@@ -196,6 +134,18 @@ def test_a_pattern_covers_its_window_with_folios(pattern: str, order: int) -> No
     assert sorted(pages) == list(range(1024))
     assert all(first % (1 << k) == 0 and k != 1 for first, k in drawn.folios)
     assert len({pte.page for pte in drawn.ptes}) == len(drawn.ptes)
+
+
+def test_runs_of_every_length_occur_in_the_patterns() -> None:
+    """1 to 511 pages before or behind a hole of an order-9 folio, and 512; in a hot window evenly spread."""
+    orders = (0, *range(2, 10))
+    drawn = [picture(pattern, order, 1024) for pattern in PATTERNS for order in orders]
+    whole = [picture("partial", order, cycle(order)) for order in orders]
+    assert {run.nr for one in (*drawn, *whole) for run in one.runs} == set(range(1, 513))
+    for order, one in zip(orders[1:], whole[1:]):
+        assert sorted(run.nr for run in one.runs) == list(range(1, 1 << order))  # 2^(order - 1) on average
+        hot = [run.nr for run in picture("partial", order, 1024).runs]
+        assert abs(sum(hot) / len(hot) - (1 << order >> 1)) <= 0.5
 
 
 @pytest.mark.parametrize("scenario", [what.name for what in SCENARIOS if not what.undoes_itself])
@@ -236,9 +186,13 @@ import os
 from pathlib import Path
 from kernels import abi
 abi.use_cache(Path(os.environ["RMAPBENCH_CACHE_DIR"]))
+from bench.lanes.model.patterns import cycle, picture
+from bench.lanes.model.scene import SceneSpec
 from bench.lanes.model.scene_check import check_one
 from tests import scenes
 for scenario in ("fork/anon", "zap/anon/munmap-last"):
+    every_length = SceneSpec("case", scenario, 9, "v6.12", "ptes", "partial")
+    check_one(scenes.world(), every_length, scenes.code("v6.12"), picture("partial", 9, cycle(9)))
     for path, order, pattern in (("ptes", 4, "full"), ("ptes", 2, "partial"), ("ptes", 0, "full")):
         arm = scenes.batch(scenario, "v6.12", path, order, pattern)
         check_one(scenes.world(), arm.spec, scenes.code("v6.12"), arm.scene.drawn)
@@ -248,6 +202,6 @@ print("agree")
 
 
 def test_compiled_scenarios_leave_what_the_oracle_says(cli: Cli) -> None:
-    """Two of them, in a process that compiles."""
+    """Two of them, in a process that compiles: also with batches of 1, 2, ... 511 pages."""
     outcome = cli.python("-c", COMPILED)
     assert (outcome.code, outcome.out) == (0, "agree\n"), outcome.err

@@ -15,7 +15,7 @@ LEGEND = (
     "a folio: U, N locked operations on descriptors with and without used result; fence full fences; loads,\n"
     "stores plain ones on descriptors; lines distinct cache lines; stat statistics calls; split\n"
     "deferred-split calls (what these calls do inside is not counted); tlb invalidations of the TLB. In\n"
-    "scenarios page tables count with the descriptors"
+    "scenarios page tables count with the descriptors; pte is the part of loads that is theirs"
 )
 EXAMPLES = """examples:
   rmapbench count remove order=0,4 variant=v6.8,v6.12
@@ -54,10 +54,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    """Counts by case, the page tables' column only where there are page tables."""
     width = max(len(name) for name in counts)
-    head = " ".join([" " * width, *(f"{title:>6}" for title in COUNTED.values())])
+    tables = any(numbers["pte_loads"] for numbers in counts.values())
+    shown = {key: title for key, title in COUNTED.items() if tables or key != "pte_loads"}
+    head = " ".join([" " * width, *(f"{title:>6}" for title in shown.values())])
     rows = (
-        " ".join([f"{name:{width}}", *(f"{numbers[key]:6}" for key in COUNTED)])
+        " ".join([f"{name:{width}}", *(f"{numbers[key]:6}" for key in shown)])
         for name, numbers in counts.items()
     )
     return [head, *rows]

@@ -50,7 +50,8 @@ def _ratios(samples: Samples, op: str, filters: Filters | None) -> Ratios:
 
 def _is_one(case: Case, op: str) -> bool:
     known = case.op == op and case.get("state") == STATES[op] and case.get("memory") == MEMORY
-    return known and is_plain(case) and case.meaning("kind") == "anon"
+    whole = case.meaning("kind") == "anon" and case.meaning("pattern") == "full"
+    return known and whole and is_plain(case)
 
 
 def _is_same(row: Published, op: str) -> bool:

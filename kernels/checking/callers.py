@@ -6,8 +6,9 @@ each PTE with its neighbour; it knows nothing of the kernels' loops.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kernels.checking.operations import Operation
@@ -15,7 +16,6 @@ from kernels.mm_types import RMAP_EXCLUSIVE, RMAP_NONE
 from kernels.reference import Oracle
 
 PRESENT, RW, ACCESSED, DIRTY, UFFD_WP, SOFT_DIRTY = 0x1, 0x2, 0x20, 0x40, 0x400, 0x800
-CONT = 1 << 52
 NX = 1 << 63
 WRITABLE = NX | PRESENT | 0x4 | ACCESSED | DIRTY | SOFT_DIRTY | RW
 READONLY = NX | PRESENT | 0x4 | ACCESSED
@@ -39,7 +39,8 @@ class Callers:
 
     oracle: Oracle
     heads: list[int]  # first page of each folio, spares last
-    slots: int
+    slots: int  # where the range ends
+    begin: int = 0
     tracks_soft_dirty: bool = False
     maps_whole: bool = False  # fault-around, 6.18
     keeps_lookup: bool = False
@@ -52,7 +53,7 @@ class Callers:
 
     def folio_at(self, page: int) -> tuple[int, int]:
         """Number of a page's folio, and the page's index in it."""
-        number = max(i for i, head in enumerate(self.heads) if head <= page)
+        number = bisect_right(self.heads, page) - 1
         return number, page - self.heads[number]
 
     def order(self, number: int) -> int:
@@ -90,22 +91,27 @@ class Callers:
 
     # fork
 
+    @property
+    def fork_ignores(self) -> int:
+        """Bits in which PTEs of a batch may differ."""
+        return ACCESSED | RW | (0 if self.tracks_soft_dirty else SOFT_DIRTY)
+
     def fork(self, batched: bool) -> None:
         """Every PTE of A in the child."""
-        ignored = ACCESSED | RW | (0 if self.tracks_soft_dirty else SOFT_DIRTY)
         slot = 0
         while slot < self.slots:
             if slot not in self.ptes:
                 slot += 1
                 continue
-            nr = self.batch(slot, ignored) if batched else 1
-            if not self._dup(slot, nr):
+            nr = self.batch(slot, self.fork_ignores) if batched else 1
+            if not self.dup(slot, nr):
                 nr = 1
-                if not self._dup(slot, 1):
+                if not self.dup(slot, 1):
                     self._copy(slot)
             slot += nr
 
-    def _dup(self, slot: int, nr: int) -> bool:
+    def dup(self, slot: int, nr: int) -> bool:
+        """A batch in the child, write-protected in both; False if it is refused."""
         page = self.ptes[slot].page
         number, _ = self.folio_at(page)
         anon = self.oracle.folios[number].anon
@@ -135,7 +141,7 @@ class Callers:
         """Nothing is mapped in A afterwards."""
         drops: list[tuple[int, int]] = []
         delayed: list[tuple[int, int]] = []
-        for slot in range(self.slots):
+        for slot in range(self.begin, self.slots):
             if slot in self.ptes:
                 self._zap_batch(slot, self.batch(slot, ZAP_IGNORES) if batched else 1, drops, delayed)
             if slot % TABLE == TABLE - 1 or slot == self.slots - 1:
@@ -201,11 +207,15 @@ class Callers:
     def _restore(self, batched: bool) -> None:
         slot = 0
         while slot < self.slots:
+            if slot not in self.ptes:
+                slot += 1
+                continue
             nr = self.batch(slot, 0) if batched else 1
             entry = self.ptes[slot]
             self.refer(self.folio_at(entry.page)[0], nr)
             self.call("add_anon", entry.page, nr, "A", RMAP_EXCLUSIVE)
-            self.ptes |= {slot + i: Entry(entry.page + i, WRITABLE) for i in range(nr)}
+            bits = READONLY if entry.kind == "migration" and not entry.bits & RW else WRITABLE
+            self.ptes |= {slot + i: Entry(entry.page + i, bits) for i in range(nr)}
             if entry.kind == "swap":
                 self.rss["anon"] += nr
                 self.rss["swap"] -= nr
@@ -215,11 +225,14 @@ class Callers:
         """PTEs become migration entries."""
         slot = 0
         while slot < self.slots:
+            if slot not in self.ptes:
+                slot += 1
+                continue
             nr = self.batch(slot, MIGRATION_IGNORES) if batched else 1
             for i in range(nr):
                 entry = self.ptes[slot + i]
                 assert self.call("try_share_anon", entry.page, 1, "A") == 0
-                self.ptes[slot + i] = Entry(entry.page, 0, "migration")
+                self.ptes[slot + i] = Entry(entry.page, entry.bits & RW, "migration")
             page = self.ptes[slot].page
             self.call("remove", page, nr, "A")
             self.refer(self.folio_at(page)[0], -nr)
@@ -240,25 +253,9 @@ class Callers:
             self.ptes |= {page: Entry(page, WRITABLE) for page in range(head, head + 512)}
             self.oracle.apply(Operation("remove", "pmd", number))
 
-    def contpte_fork(self, batched: bool) -> None:
-        """As fork; contiguous blocks stay only with the batched hooks, the child's are made either way."""
-        blocks = {slot for slot, entry in self.ptes.items() if entry.bits & CONT}
-        self.fork(batched)
-        kept = blocks if batched else set()
-        self.ptes = {slot: _cont(entry, slot in kept) for slot, entry in self.ptes.items()}
-        self.child = {slot: _cont(entry, slot in blocks) for slot, entry in self.child.items()}
-
-    def contpte_munmap(self, batched: bool) -> None:
-        """As zap."""
-        self.zap(batched)
-
-
-def _cont(entry: Entry, contiguous: bool) -> Entry:
-    return Entry(entry.page, entry.bits | CONT if contiguous else entry.bits & ~CONT, entry.kind)
-
 
 # What each operation of the scenarios does.
-DOES: Mapping[str, Callable[[Callers, bool], None]] = {
+DOES: dict[str, Callable[[Callers, bool], None]] = {
     "fork": Callers.fork,
     "zap": Callers.zap,
     "fault": Callers.fault,
@@ -268,6 +265,4 @@ DOES: Mapping[str, Callable[[Callers, bool], None]] = {
     "unmap_migrate": Callers.unmap_migrate,
     "restore_migrate": Callers.restore_migrate,
     "share": Callers.share,
-    "contpte/fork": Callers.contpte_fork,
-    "contpte/munmap": Callers.contpte_munmap,
 }

@@ -16,10 +16,9 @@ from kernels.scene import *
 
 
 @helper
-def restore_some(scene, ptep, end, batched):
+def restore_some(scene, ptep, entry, end, batched):
     """One entry, or those of pages in a row: references, rmap, PTEs; how many."""
     memmap = READ64(scene + MEMMAP)
-    entry = READ64(ptep)
     page = swp_page(memmap, entry)
     folio = page_folio(page)
     nr = 1
@@ -50,7 +49,12 @@ def restore_range(scene, batched):
         stop = table_end(ptep, end)
         spin_lock(lock)
         while ptep < stop:
-            ptep += 8 * restore_some(scene, ptep, stop, batched)
+            entry = READ64(ptep)
+            if entry == 0:
+                unlikely_path()
+                ptep += 8
+                continue
+            ptep += 8 * restore_some(scene, ptep, entry, stop, batched)
         spin_unlock(lock)
     finish(scene, 0)
 

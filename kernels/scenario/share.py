@@ -40,6 +40,10 @@ def share_pte(scene):
     end = ptep + 8 * READ64(scene + NR_PTES)
     failed = 0
     while ptep < end:
+        if READ64(ptep) & PAGE_PRESENT == 0:
+            unlikely_path()
+            ptep += 8
+            continue
         lock = lock_of(scene, ptep)
         spin_lock(lock)
         failed |= write_protect_page(scene, ptep)

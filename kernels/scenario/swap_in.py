@@ -30,9 +30,8 @@ def swap_batch(folio, page, ptep, entry, end):
 
 
 @helper
-def swap_in_some(scene, ptep, end, batched):
+def swap_in_some(scene, ptep, entry, end, batched):
     """One fault, under the lock: rss, references, rmap, PTEs; how many."""
-    entry = READ64(ptep)
     page = swp_page(READ64(scene + MEMMAP), entry)
     folio = page_folio(page)
     swap_cache_get_folio(folio)
@@ -58,9 +57,14 @@ def swap_in_range(scene, batched):
     ptep = READ64(scene + TABLES)
     end = ptep + 8 * READ64(scene + NR_PTES)
     while ptep < end:
+        entry = READ64(ptep)
+        if entry == 0:
+            unlikely_path()
+            ptep += 8
+            continue
         lock = lock_of(scene, ptep)
         spin_lock(lock)
-        nr = swap_in_some(scene, ptep, table_end(ptep, end), batched)
+        nr = swap_in_some(scene, ptep, entry, table_end(ptep, end), batched)
         spin_unlock(lock)
         ptep += 8 * nr
     finish(scene, 0)

@@ -21,6 +21,7 @@ from kernels.mm_types import PAGE_BYTES
 
 STATISTICS = ("lruvec_stat_mod_folio", "node_stat_mod_folio")
 Counts = dict[str, int]
+NOWHERE = range(0)
 
 
 def count(job: Mapping[str, Any]) -> dict[str, Counts]:
@@ -74,13 +75,13 @@ class _Counter:
 
 def tally(events: Iterable[trace.Event], memmap: int, npages: int) -> Counts:
     """What the events did to the descriptors at `memmap`."""
-    return tally_in(events, (memmap, memmap + npages * PAGE_BYTES))
+    return tally_in(events, range(memmap, memmap + npages * PAGE_BYTES))
 
 
-def tally_in(events: Iterable[trace.Event], *counted: tuple[int, int]) -> Counts:
-    """What the events did to memory in ranges of addresses; side effects are counted as calls only."""
+def tally_in(events: Iterable[trace.Event], descriptors: range, tables: range = NOWHERE) -> Counts:
+    """What the events did to memory in two ranges of addresses; side effects are counted as calls only."""
     events = list(events)
-    own = [e for e in events if not e.apart and any(first <= e.address < end for first, end in counted)]
+    own = [e for e in events if not e.apart and (e.address in descriptors or e.address in tables)]
     kinds = Counter(event.kind for event in own)
     effects = Counter(event.name for event in events if event.kind == "call")
     return {
@@ -88,6 +89,7 @@ def tally_in(events: Iterable[trace.Event], *counted: tuple[int, int]) -> Counts
         "locked_unused": kinds["N"],
         "fences": sum(event.kind == "F" for event in events),
         "loads": kinds["r"],
+        "pte_loads": sum(event.kind == "r" and event.address in tables for event in own),
         "stores": kinds["w"],
         "lines": len({event.address // PAGE_BYTES for event in own}),
         "statistics": sum(effects[name] for name in STATISTICS),

@@ -137,6 +137,7 @@ def plan(chosen: list[Case], extra: Extra) -> Plan:
         "extra": {name: str(path) for name, path in extra.items()},
         "needs": _needs(calls),
         "scenes": scenario_plan.needs(scenarios),
+        "threads": sizes.most_threads(case for case in chosen if case.level == "scenario"),
     }
     return Plan(SESSION, setup, (*calls, *scenarios))
 

@@ -9,11 +9,11 @@ from functools import cache, cached_property
 from kernels.mm_types import VM_SOFTDIRTY
 
 # PTE bits, as in kernels.pgtable, which is not imported here: it needs numba.
-ACCESSED, DIRTY, SOFT_DIRTY = 0x20, 0x40, 0x800
+WRITABLE, ACCESSED, DIRTY, SOFT_DIRTY = 0x2, 0x20, 0x40, 0x800
 # Name -> what it is; the bit that every second PTE lacks, if that is what it is about.
 PATTERNS = {
     "full": "folios mapped whole, all PTEs alike",
-    "partial": "holes after 1, 2, ... 8 pages: runs that end before the folio does",
+    "partial": "one page of each folio missing: runs of 1, 2, ... pages that end before the folio does",
     "mixed": "folios of this order and of every smaller one side by side",
     "unaligned": "a range that begins in the middle of a folio, so that tables cut folios in two",
     "dirty": "every second PTE is clean: compared by fork, ignored by zap",
@@ -21,7 +21,8 @@ PATTERNS = {
     "soft_dirty": "every second PTE is not soft-dirty, and the vma tracks that: compared by fork",
 }
 LACKED = {"dirty": DIRTY, "young": ACCESSED, "soft_dirty": SOFT_DIRTY}
-LONGEST_RUN = 8  # of the partial pattern
+CONT_PTES = 16  # of arm64's contiguous blocks
+SMALL_RUN = 8  # pages in a row of order 0 at most in the partial pattern
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,15 @@ class Picture:
     npages: int
     folios: tuple[tuple[int, int], ...]
     ptes: tuple[Pte, ...]
-    slots: int  # of the vma
+    slots: int  # where the range ends that the scenario is about
     vm_flags: int = 0
     lacked: int = 0  # what every second PTE lacks
+    begin: int = 0  # where the range begins; what lies around it stays as it is
+
+    @property
+    def walked(self) -> int:
+        """Mapped pages in the range."""
+        return sum(self.begin <= pte.slot < self.slots for pte in self.ptes)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -78,19 +85,27 @@ class Picture:
 
 
 @cache
-def picture(pattern: str, order: int, npages: int, kind: str = "anon") -> Picture:
-    """The picture of a pattern over `npages` pages, which are a multiple of the folio's."""
+def picture(pattern: str, order: int, npages: int, kind: str = "anon", cuts: bool = False) -> Picture:
+    """The picture of a pattern over `npages` pages, which are a multiple of the folio's.
+
+    `cuts`: unaligned is a range that begins and ends in the middle of a block of 16, all around it mapped.
+    """
     folios = tuple(_mixed(order, npages, kind) if pattern == "mixed" else _alike(order, npages))
-    slots, skipped = npages, 0
-    if pattern == "unaligned":
+    slots, skipped, begin = npages, 0, 0
+    if pattern == "unaligned" and cuts:
+        begin = min(CONT_PTES, 1 << order) >> 1
+        slots -= begin + 1 >> 1
+    elif pattern == "unaligned":
         skipped = 1 << order >> 1
         slots -= skipped
-    holes = set(_holes(npages)) if pattern == "partial" else set()
+    holes = set(_holes(order, npages)) if pattern == "partial" else set()
     lacked = LACKED.get(pattern, 0)
     ptes = tuple(
-        Pte(slot, slot + skipped, lacked if slot % 2 else 0) for slot in range(slots) if slot not in holes
+        Pte(slot, slot + skipped, lacked if slot % 2 else 0)
+        for slot in range(npages - skipped)
+        if slot not in holes
     )
-    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0, lacked)
+    return Picture(npages, folios, ptes, slots, VM_SOFTDIRTY if pattern == "soft_dirty" else 0, lacked, begin)
 
 
 def _alike(order: int, npages: int) -> Iterator[tuple[int, int]]:
@@ -109,9 +124,30 @@ def _mixed(order: int, npages: int, kind: str) -> Iterator[tuple[int, int]]:
             at += 1 << smaller
 
 
-def _holes(npages: int) -> Iterator[int]:
+def cycle(order: int) -> int:
+    """Pages of the partial pattern until each run of 1, 2, ... 2^order - 1 pages was there once."""
+    return 1 << max(0, 2 * order - 1)
+
+
+def _holes(order: int, npages: int) -> Iterator[int]:
+    """The page that a folio lacks, between two runs or before one; half a folio is the mean run.
+
+    A hot window has a whole cycle up to order 5, above that some of it: folios next to each other lack pages
+    far from each other.
+    """
+    if order == 0:
+        yield from _holes_of_small(npages)
+        return
+    half = 1 << order >> 1
+    step = half * 5 // 8 | 1
+    for number, first in enumerate(range(0, npages, 2 * half)):
+        yield first + (number + 1) * step % half
+
+
+def _holes_of_small(npages: int) -> Iterator[int]:
+    """After 1, 2, ... SMALL_RUN folios of order 0, again and again."""
     at, length = 0, 1
     while (at := at + length) < npages:
         yield at
         at += 1
-        length = length % LONGEST_RUN + 1
+        length = length % SMALL_RUN + 1

@@ -81,6 +81,16 @@ class Scenario:
         return self.leaves[0] * npages, self.leaves[1] * npages
 
     @property
+    def alike(self) -> bool:
+        """Does it take folios of one order only, mapped whole?"""
+        return self.start in ("new", "pmd")
+
+    @property
+    def cuts(self) -> bool:
+        """May its range begin and end in the middle of a block?"""
+        return self.op == "contpte"
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of a scene that name the calls it makes (kernels.callers)."""
         return CALLED[f"{self.op}/{self.state}" if self.op == "contpte" else self.op][self.kind]
@@ -161,7 +171,9 @@ def _split_pmd() -> Scenario:
 
 
 def _contpte(state: str, leaves: tuple[int, int], **paths: tuple[tuple[str, str], ...]) -> Scenario:
-    return Scenario("contpte", "anon", state, _forms("contpte", f"contpte_{state}", **paths), leaves=leaves)
+    forms = _forms("contpte", f"contpte_{state}", **paths)
+    patterns = ("full", "partial", "mixed", "unaligned")
+    return Scenario("contpte", "anon", state, forms, leaves=leaves, patterns=patterns)
 
 
 def _contend(state: str, name: str) -> Scenario:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.lanes.model.arms import START
-from bench.lanes.model.patterns import Picture, Pte, Run, picture
+from bench.lanes.model.patterns import CONT_PTES, Picture, Pte, Run, picture
 from bench.lanes.model.scenarios import BY_NAME, Scenario
 from bench.lanes.model.scene_world import Arena, SceneWorld
 from bench.lanes.model.sizes import BASE_PAGE
@@ -36,9 +36,11 @@ from kernels.pgtable import (
     PAGE_CONT,
     PAGE_HUGE,
     PAGE_READONLY,
+    PAGE_RW,
     PAGE_WRITABLE,
     PFN_STEP,
     SWP_EXCLUSIVE,
+    SWP_MIGRATION_READ_EXCLUSIVE,
     SWP_MIGRATION_WRITE,
     SWP_OFFSET_MASK,
     SWP_SWAP,
@@ -46,7 +48,6 @@ from kernels.pgtable import (
 from kernels.vmstat import MEMCG_SPLIT_QUEUE
 
 PAGE_CACHE_MAPPING = 0x1000  # of file folios: some address, bit 0 clear
-CONT_ORDER = 4  # of arm64's contiguous blocks
 GUP_PIN = 1024  # what a pin adds to a small folio's references
 
 
@@ -75,7 +76,7 @@ class SceneSpec:
 
     def picture(self, npages: int) -> Picture:
         """What is mapped before."""
-        return picture(self.pattern, self.order, npages, self.what.kind)
+        return picture(self.pattern, self.order, npages, self.what.kind, self.what.cuts)
 
 
 @dataclass(frozen=True)
@@ -203,23 +204,28 @@ class Scene:
         if what.start == "swapped":
             return _not_present(pte.page, SWP_SWAP) | SWP_EXCLUSIVE
         if what.start == "migrating":
-            return _not_present(pte.page, SWP_MIGRATION_WRITE)
+            read_only = pte.lacks & PAGE_RW
+            return _not_present(pte.page, SWP_MIGRATION_READ_EXCLUSIVE if read_only else SWP_MIGRATION_WRITE)
         bits = PAGE_WRITABLE if what.exclusive else PAGE_READONLY
         if what.kind == "file" and self.drawn.lacked:
             bits |= self.drawn.lacked
-        if what.op == "contpte" and pte.page >> CONT_ORDER in self._whole_blocks:
+        if what.cuts and pte.slot // CONT_PTES in self._contiguous:
             bits |= PAGE_CONT
         return pte.page * PFN_STEP | (bits & ~pte.lacks)
 
     @cached_property
-    def _whole_blocks(self) -> set[int]:
-        """Numbers of arm64's blocks of 16 pages that lie in one folio."""
-        return {
-            block
+    def _contiguous(self) -> set[int]:
+        """Numbers of arm64's blocks of 16 PTEs that map as many pages of one folio in a row, and alike."""
+        blocks: dict[int, list[Pte]] = {}
+        for pte in self.drawn.ptes:
+            blocks.setdefault(pte.slot // CONT_PTES, []).append(pte)
+        large = {
+            page
             for first, order in self.drawn.folios
-            if order >= CONT_ORDER
-            for block in range(first >> CONT_ORDER, (first >> CONT_ORDER) + (1 << order - CONT_ORDER))
+            for page in range(first, first + (1 << order), CONT_PTES)
+            if 1 << order >= CONT_PTES
         }
+        return {number for number, ptes in blocks.items() if ptes[0].page in large and _alike(ptes)}
 
     def _write_tables(self) -> None:
         arena = self.arena
@@ -228,7 +234,7 @@ class Scene:
         ctypes.memset(arena.locks, 0, arena.locks_bytes)
         ctypes.memset(arena.child_locks, 0, arena.locks_bytes)
         if self.what.start in ("mapped", "swapped", "migrating"):
-            tables = words_at(arena.tables, self.drawn.slots)
+            tables = words_at(arena.tables, arena.tables_bytes // 8)
             for pte in self.drawn.ptes:
                 tables[pte.slot] = signed(self.entry(pte))
         elif self.what.start == "pmd":
@@ -248,7 +254,7 @@ class Scene:
         """The words of a scene: calls, mms, windows; `more` by name."""
         arena, vmas = self.arena, self.vmas
         words = {
-            "MEMMAP": arena.pages, "NR_PTES": self.drawn.slots, "ADDRESS": START,
+            "MEMMAP": arena.pages, "NR_PTES": self.drawn.slots, "BEGIN": self.drawn.begin, "ADDRESS": START,
             "MM": get(vmas["A"] + VM_MM), "CHILD_MM": get(vmas["B"] + VM_MM),
             "VMA": vmas["A"], "CHILD_VMA": vmas["B"], "THIRD_VMA": vmas["C"],
             "GATHER": self.world.gather(self.cpu),
@@ -260,6 +266,11 @@ class Scene:
             "SPARE_BYTES": self.drawn.npages * PAGE_BYTES, "SCRATCH": self.world.counter, **more,
         }  # fmt: skip
         return {getattr(scene, name): value for name, value in words.items()}
+
+
+def _alike(ptes: list[Pte]) -> bool:
+    """A whole block of the same bits?"""
+    return len(ptes) == CONT_PTES and len({pte.lacks for pte in ptes}) == 1
 
 
 def _copied(*pieces: tuple[int, int]) -> np.ndarray:

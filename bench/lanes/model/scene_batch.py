@@ -53,7 +53,7 @@ class SceneBatch:
         self.arena = arena_for(world, spec, npages, share[1], cpu)
         self.owned = range(share[0] % self.arena.windows, self.arena.windows, share[1])
         self.scene = Scene(world, code, spec.what, drawn, self.arena, cpu)
-        self.npages = len(drawn.ptes)
+        self.npages = drawn.walked
         self.loops = 1
         self.overhead_ns = 0.0
         self._image = self.scene.image()
@@ -131,9 +131,19 @@ class SceneBatch:
     def seconds(self, place: int) -> float:
         """Seconds of all passes."""
         spent = self.nanoseconds(self.loops)[0] - self.overhead_ns * self.loops
+        self.expect_success()
+        return max(spent * 1e-9, LEAST_SECONDS)
+
+    def expect_success(self) -> None:
+        """RuntimeError if a call was refused."""
         if get(self.block + scene.FAILED):
             raise RuntimeError("a call was refused in the timed loop")
-        return max(spent * 1e-9, LEAST_SECONDS)
+
+    def expect_first_state(self, who: str) -> None:
+        """RuntimeError unless descriptors and A's tables are as in the image."""
+        if self.scene.image().tobytes() != self._image.tobytes():
+            arm = f"{self.spec.scenario} of {self.spec.variant} on path {self.spec.path}"
+            raise RuntimeError(f"{arm} did not undo itself ({who})")
 
     def present(self) -> tuple[int, int]:
         """Entries in A's tables and in the child's that are not empty, in the current window."""
@@ -141,7 +151,8 @@ class SceneBatch:
         return self._filled(tables), self._filled(child)
 
     def _filled(self, table: int) -> int:
-        return int(np.count_nonzero(words_at(table, self.scene.drawn.slots)))
+        drawn = self.scene.drawn
+        return int(np.count_nonzero(words_at(table, drawn.slots)[drawn.begin :]))
 
     def verify(self) -> None:
         """The scenario must leave as many entries as it says, and the window must go back to its image."""
@@ -149,8 +160,8 @@ class SceneBatch:
         self.scenario(self.block)
         due = self.spec.what.entries_left(self.npages, self.spec.order)
         found = self.present()
-        if self.spec.what.undoes_itself and self.scene.image().tobytes() != self._image.tobytes():
-            raise RuntimeError(f"{self.spec.scenario} on path {self.spec.path} did not undo itself")
+        if self.spec.what.undoes_itself:
+            self.expect_first_state("by itself")
         self.reset()
         if found != due:
             raise RuntimeError(

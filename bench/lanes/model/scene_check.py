@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.lanes.model.arms import START
-from bench.lanes.model.patterns import LACKED, Picture, Pte, picture
+from bench.lanes.model.patterns import WRITABLE, Picture, Pte
+from bench.lanes.model.random_picture import cut_out, random_alike, random_picture
 from bench.lanes.model.scenarios import ON_REQUEST, SCENARIOS, Scenario, sensible
 from bench.lanes.model.scene import Code, SceneSpec
 from bench.lanes.model.scene_batch import SceneBatch
@@ -17,6 +18,7 @@ from kernels import vmstat
 from kernels.callers import RULES_OF
 from kernels.check import Mismatch
 from kernels.checking.callers import DOES, Callers, Entry
+from kernels.checking.contpte import contpte_fork, contpte_munmap
 from kernels.checking.model import Folio, Vma
 from kernels.checking.operations import FolioSpec, Operation, VmaSpec
 from kernels.memmap import FolioState, get
@@ -38,7 +40,8 @@ from kernels.scene import KEEPS_LOOKUP, MAPS_WHOLE
 from kernels.variants import VariantFile
 
 ORDERS = (0, 2, 4, 9)  # of the directed pictures
-RANDOM_PICTURES = 6  # a scenario
+RANDOM_PICTURES = 12  # a scenario
+ON_BLOCKS = {"contpte/fork": contpte_fork, "contpte/munmap": contpte_munmap}
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Beside:
         vmas = {name: self._vma(name) for name in "ABC"}
         rules = RULES_OF[generation]
         self.callers = Callers(
-            Oracle(layout, generation, folios, vmas), heads, self.drawn.slots,
+            Oracle(layout, generation, folios, vmas), heads, self.drawn.slots, self.drawn.begin,
             tracks_soft_dirty=bool(self.drawn.vm_flags & VM_SOFTDIRTY),
             maps_whole=bool(rules & MAPS_WHOLE), keeps_lookup=bool(rules & KEEPS_LOOKUP),
             place=self.place, next_spare=len(self.drawn.folios),
@@ -110,7 +113,9 @@ class Beside:
 
     def _entry(self, pte: Pte) -> Entry:
         kind = {"swapped": "swap", "migrating": "migration"}.get(self.what.start, "pte")
-        bits = self.scene.entry(pte) & ~0x000F_FFFF_FFFF_F000 & (1 << 64) - 1 if kind == "pte" else 0
+        bits = {"swap": 0, "migration": WRITABLE & ~pte.lacks}.get(kind)
+        if bits is None:
+            bits = self.scene.entry(pte) & ~0x000F_FFFF_FFFF_F000 & (1 << 64) - 1
         return Entry(pte.page, bits, kind)
 
     def _state(self, number: int) -> FolioState:
@@ -124,7 +129,7 @@ class Beside:
         self.batch.reset()
         self.batch.scenario(self.batch.block)
         name = f"{self.what.op}/{self.what.state}" if self.what.op == "contpte" else self.what.op
-        DOES[name](self.callers, self.batch.spec.path == "ptes")
+        (DOES | ON_BLOCKS)[name](self.callers, self.batch.spec.path == "ptes")
         self._compare_tables("A", self.batch.arena.tables, self.callers.ptes)
         self._compare_tables("the child", self.batch.arena.child_tables, self.callers.child)
         self._compare_folios("afterwards")
@@ -144,7 +149,7 @@ class Beside:
     def _compare_tables(self, whose: str, at: int, expected: dict[int, Entry]) -> None:
         if self.what.start == "pmd" and whose != "A":
             return
-        for slot in range(self.drawn.slots):
+        for slot in range(max(self.drawn.slots, self.drawn.npages)):
             due = self._word(expected[slot]) if slot in expected else 0
             self._compare(f"PTE {slot} of {whose}", hex(due), hex(get(at + 8 * slot) & (1 << 64) - 1))
 
@@ -152,7 +157,7 @@ class Beside:
         """An entry as it lies in memory."""
         if entry.kind == "pte":
             return entry.page << 12 | entry.bits
-        kind = 1 if entry.kind == "swap" else 30
+        kind = 1 if entry.kind == "swap" else 30 if entry.bits & WRITABLE else 29
         exclusive = 8 if entry.kind == "swap" else 0
         return kind << 59 | (~entry.page & (1 << 50) - 1) << 9 | exclusive
 
@@ -207,28 +212,20 @@ def _all(what: Scenario, file: VariantFile, rng: random.Random) -> Iterator[tupl
                 if sensible(pattern, order, path):
                     npages = (2 if pattern == "mixed" or order < 5 else 1) << order
                     spec = SceneSpec("case", what.name, order, file.name, path, pattern)
-                    yield spec, picture(pattern, order, npages, what.kind)
-    if what.patterns == ("full",):
-        return
+                    yield spec, spec.picture(npages)
     for _ in range(RANDOM_PICTURES):
-        drawn = random_picture(rng, what.orders(file))
+        order, drawn = _random(what, file, rng)
         for path, form in what.forms.items():
-            if form.exists(file, 4) and path not in ON_REQUEST:
-                yield SceneSpec("case", what.name, 4, file.name, path, "random"), drawn
+            if form.exists(file, order) and path not in ON_REQUEST:
+                yield SceneSpec("case", what.name, order, file.name, path, "random"), drawn
 
 
-def random_picture(rng: random.Random, orders: tuple[int, ...]) -> Picture:
-    """Folios of several orders, with holes and with PTEs that differ."""
-    small = [order for order in orders if order <= 5]
-    folios, at = [], 0
-    for _ in range(rng.randint(1, 6)):
-        order = rng.choice(small)
-        at = -(-at >> order) << order
-        folios.append((at, order))
-        at += 1 << order
-    pages = [page for first, order in folios for page in range(first, first + (1 << order))]
-    bits = sum(LACKED.values())
-    ptes = [
-        Pte(page, page, rng.choice((0, 0, 0, *LACKED.values(), bits))) for page in pages if rng.random() < 0.9
-    ]
-    return Picture(at, tuple(folios), tuple(ptes), at, rng.choice((0, VM_SOFTDIRTY)))
+def _random(what: Scenario, file: VariantFile, rng: random.Random) -> tuple[int, Picture]:
+    """An order and a picture: any, or folios of that order alone where the caller makes or splits them."""
+    if not what.alike:
+        drawn = random_picture(rng, what.orders(file))
+        return max(what.orders(file)), cut_out(rng, drawn) if what.cuts else drawn
+    order = rng.choice(
+        [k for k in what.orders(file) if any(k in form.orders for form in what.forms.values())]
+    )
+    return order, random_alike(rng, order, what.kind)

@@ -24,8 +24,8 @@ EMPTY_RULES = "v6.12"  # how callers behave where no call does anything
 class Scenes:
     """Makes arms of scenarios with the functions of all variants."""
 
-    def __init__(self, targets: Targets) -> None:
-        self.targets = targets
+    def __init__(self, targets: Targets, threads: int = 1) -> None:
+        self.targets, self.threads = targets, threads
         self.code = cache(self._code)
         self.turns: dict[int, int] = {}  # arms made so far, by how many there are in the block
 
@@ -51,9 +51,8 @@ class Scenes:
     def npages(self, spec: Mapping[str, Any]) -> int:
         """Base pages of a pass."""
         chosen = BY_NAME[spec["scenario"]]
-        return len(
-            SceneSpec("", chosen.name, spec["order"], "", "", spec["pattern"]).picture(WINDOW_PAGES).ptes
-        )
+        drawn = SceneSpec("", chosen.name, spec["order"], "", "", spec["pattern"]).picture(WINDOW_PAGES)
+        return drawn.walked
 
     def least_passes(self, spec: Mapping[str, Any]) -> int:
         """Passes of a batch at least."""
@@ -65,8 +64,9 @@ class Scenes:
         turn = self.turns[arms] = (self.turns.get(arms, -1) + 1) % arms
         moved = TWIN_PAD if chosen.role == "twin" else 0
         share = (turn, arms) if chosen.memory else (0, 1)
+        world = _world(self.threads)
         scenes = [
-            SceneBatch(_world(), chosen, self.code(chosen.variant), pads=(moved, pad), share=share, cpu=cpu)
+            SceneBatch(world, chosen, self.code(chosen.variant), pads=(moved, pad), share=share, cpu=cpu)
             for cpu in range(chosen.threads)
         ]
         made = scenes[0] if chosen.threads == 1 else ThreadedScene(scenes)
@@ -75,5 +75,5 @@ class Scenes:
 
 
 @cache
-def _world() -> SceneWorld:
-    return SceneWorld()
+def _world(threads: int) -> SceneWorld:
+    return SceneWorld(threads)

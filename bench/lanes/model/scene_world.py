@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cache
 
 from bench.lanes.model.arms import START, Scratch
-from bench.lanes.model.sizes import MOST_THREADS
 from kernels import mmu_gather
 from kernels.memmap import Machine, Memory
 from kernels.mm_types import PAGE_BYTES, VM_MAYWRITE, VM_WRITE
 from kernels.pgtable import LOCK_BYTES, TABLE_BYTES
 
 MM_IDS = {"A": 1, "B": 2, "C": 3}
+CPUS = 16  # of a world at least: where a memcg's counters are flushed depends on it
+MACHINE_BYTES = 1 << 12  # a thread's share of what the calls reach through its vmas, generously
 
 
 class Arena:
@@ -31,9 +32,10 @@ class Arena:
         self.child_locks = self.locks + windows * self.locks_bytes
 
     @property
-    def counted(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def counted(self) -> tuple[range, range]:
         """Where descriptors and page tables lie."""
-        return (self.pages, self.pages + self.windows * self.pages_bytes), (self.tables, self.locks)
+        descriptors = range(self.pages, self.pages + self.windows * self.pages_bytes)
+        return descriptors, range(self.tables, self.locks)
 
     @staticmethod
     def nbytes(windows: int, pages: int, slots: int) -> int:
@@ -46,8 +48,9 @@ class Arena:
 class SceneWorld:
     """One process's arenas, vmas by what they need, and the gathers of its CPUs."""
 
-    def __init__(self, cpus: int = MOST_THREADS) -> None:
-        self.machine = Machine(cpus)
+    def __init__(self, threads: int = 1) -> None:
+        cpus = max(CPUS, threads)
+        self.machine = _machine(cpus)
         self.scratch = Scratch()
         self.counter = self.scratch.take(64)
         self.arena = cache(lambda windows, pages, slots, cpu: Arena(windows, pages, slots))  # one a thread
@@ -62,3 +65,12 @@ class SceneWorld:
     def gather(self, cpu: int) -> int:
         """The mmu_gather of a CPU."""
         return self._gathers.address + cpu * mmu_gather.GATHER_BYTES
+
+
+def _machine(cpus: int) -> Machine:
+    """A machine with room for the mms and vmas of all threads."""
+
+    class Sized(Machine):
+        SIZE = cpus * MACHINE_BYTES
+
+    return Sized(cpus)

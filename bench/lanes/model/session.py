@@ -37,7 +37,7 @@ class Session:
         self.needs = setup["needs"]
         self.process = process
         self.targets = Targets(extra)
-        self.scenes = Scenes(self.targets)
+        self.scenes = Scenes(self.targets, setup["threads"])
         self.scene_needs = setup["scenes"]
 
     def build(self, part: int, parts: int) -> None:

@@ -15,7 +15,7 @@ ROOT = Path("/")
 BASE_PAGE, DESCRIPTOR = 4096, 64
 MIB = 1 << 20
 LEAST_MEMORY = 4 * MIB
-MOST_THREADS = 16
+MOST_THREADS = max(256, os.cpu_count() or 1)  # with --oversubscribe; else one a CPU
 SPARED = 256 * MIB  # what a measuring process needs beside its arena
 
 
@@ -38,6 +38,11 @@ def parse_threads(text: str) -> int:
     return int(text)
 
 
+def most_threads(chosen: Iterable[Case]) -> int:
+    """Threads of the case that has most."""
+    return max((parse_threads(case.meaning("threads")) for case in chosen), default=1)
+
+
 def check_value(key: str, text: str) -> None:
     """UsageError for a value that means nothing."""
     parse_memory(text) if key == "memory" else parse_threads(text)
@@ -55,7 +60,7 @@ def refuse_what_does_not_fit(chosen: Iterable[Case], workers: int, oversubscribe
             f"memory={most // MIB}MiB: needs {needed // MIB} MiB for {processes}, "
             f"{there // MIB} MiB are available; choose a smaller memory="
         )
-    threads = max((parse_threads(case.meaning("threads")) for case in chosen), default=1)
+    threads = most_threads(chosen)
     if threads > (cpus := len(os.sched_getaffinity(0))) and not oversubscribe:
         raise UsageError(
             f"threads={threads}: there are {cpus} CPUs; threads that take turns show the scheduler, "

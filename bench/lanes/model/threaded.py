@@ -11,6 +11,8 @@ from bench.lanes.model.scene_batch import SceneBatch
 from kernels import scene
 from kernels.memmap import get, put
 
+JOINT_PASSES = 20  # some milliseconds, in which threads that have CPUs of their own meet
+
 
 def usable() -> list[int]:
     """CPUs of the process that started this one, which is itself held on one of them."""
@@ -66,9 +68,14 @@ class ThreadedScene:
     def seconds(self, place: int) -> float:
         """Seconds of all passes, of one thread."""
         spent = self.nanoseconds(self.loops)[0] - self.overhead_ns * self.loops
+        for batch in self.batches:
+            batch.expect_success()
         return max(spent * 1e-9, LEAST_SECONDS)
 
     def verify(self) -> None:
-        """Each scene by itself."""
+        """Each scene by itself, then all at once, after which every folio must be as it was."""
         for batch in self.batches:
             batch.verify()
+        self.nanoseconds(JOINT_PASSES)
+        for batch in self.batches:
+            batch.expect_first_state(f"{len(self.batches)} threads at once")

@@ -18,7 +18,8 @@ from bench.lanes.model.scene_check import check_one
 from kernels import pgtable
 from kernels.mm_types import VM_SOFTDIRTY
 from kernels.pgtable import PAGE_RW
-from tests.scenes import VARIANTS, batch, code, targets, world
+from kernels.variants import GENERATIONS
+from tests.scenes import batch, code, targets, world
 
 ANY = [what.name for what in SCENARIOS if not (what.undoes_itself or what.alike or what.op == "contpte")]
 BOTH = [name for name in ANY if {"pte", "ptes"} <= BY_NAME[name].forms.keys()]
@@ -69,7 +70,7 @@ def test_whatever_is_mapped_the_state_afterwards_is_the_oracles(scenario: str) -
     @given(st.data())
     def right(data: st.DataObject) -> None:
         variant = data.draw(
-            st.sampled_from([v for v in VARIANTS if any(can(what, v, p) for p in what.forms)])
+            st.sampled_from([v for v in GENERATIONS if any(can(what, v, p) for p in what.forms)])
         )
         drawn = data.draw(pictures_of(what, variant))
         path = data.draw(st.sampled_from([path for path in ("pte", "ptes") if can(what, variant, path)]))
@@ -86,7 +87,7 @@ def test_batched_leaves_the_same_as_page_by_page(scenario: str) -> None:
     @settings(SETTINGS, max_examples=12)
     @given(st.data())
     def same(data: st.DataObject) -> None:
-        variant = data.draw(st.sampled_from([name for name in VARIANTS if can(what, name, "ptes")]))
+        variant = data.draw(st.sampled_from([name for name in GENERATIONS if can(what, name, "ptes")]))
         drawn = data.draw(pictures_of(what, variant))
         left = []
         for path in ("pte", "ptes"):

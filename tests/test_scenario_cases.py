@@ -173,7 +173,7 @@ for path in ("ptes", "pte"):
     spec = SceneSpec("case", f"contend/file/{state}", 4, variant, path)
     arms = [SceneBatch(world, spec, scenes.code(variant), 64, cpu=cpu) for cpu in cpus]
     joint = threaded.ThreadedScene(arms)
-    threaded.JOINT_PASSES = 2000 if broken else 200 // len(cpus)
+    threaded.JOINT_PASSES = 20_000 if broken else 200 // len(cpus)
     joint.verify()
 print("as they were")
 """

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import results
-from bench.case import Case
-from bench.judge.generations import kernel_order
+from bench.case import Case, Filters
+from bench.judge.generations import kernel_order, shown_of
+from bench.judge.pairs import gated, pairs
 from bench.results import ProcessRun, Results
+from tests.booted import booted
+from tests.gated import good
 
 
 def forks(kernels: Sequence[tuple[str, str | None]], bases: dict[str, str]) -> Results:
@@ -45,3 +48,26 @@ def test_without_a_base_kernels_are_in_natural_order() -> None:
     """The file does not say which is the older one; one without kernels has none."""
     assert kernel_order(forks([("6.12", None), ("6.8", None)], {})) == ["6.8", "6.12"]
     assert kernel_order(Results({}, {}, {})) == []
+
+
+def test_kernels_that_are_called_like_generations_are_kernels() -> None:
+    """All are shown and judged, against their base at every order."""
+    found = booted(["v6.10", "v6.12"], paths=["default"])
+    for case in found.runs:
+        if case.get("kernel") == "v6.12":
+            found.runs[case] = [
+                ProcessRun(run.process, run.values, run.loops, {**run.metadata, "base": "v6.10"})
+                for run in found.runs[case]
+            ]
+    assert shown_of(found.runs) == ["v6.10", "v6.12"]
+    judged = {(pair.case.get("kernel"), pair.case.order) for pair in gated(pairs(found))}
+    assert judged == {("v6.12", 0), ("v6.12", 9)}
+
+
+def test_an_older_generation_is_judged_where_it_is_named() -> None:
+    """Otherwise only the newest one is, and older ones are a finding."""
+    found = good()
+    judged = {pair.case.get("variant") for pair in gated(pairs(found))}
+    named = gated(pairs(found, Filters.parse(["variant=v6.12"])))
+    assert judged == {"v6.15"}
+    assert {pair.case.get("variant") for pair in named} == {"v6.12"}

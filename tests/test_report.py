@@ -10,12 +10,12 @@ import pytest
 from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.estimate import Interval
-from bench.judge.generations import GENERATIONS
+from bench.judge.generations import GENERATIONS, shown_by_default
 from bench.judge.stats import Samples
 from bench.results import ProcessRun, Results
 from bench.show.projection import render_projection
 from bench.show.report import Column, render_markdown, render_text
-from bench.show.rows import rows_of, shown_by_default, subjects
+from bench.show.rows import rows_of, subjects
 from bench.show.table import WIDTH, Table, interval, nanoseconds, percent, size
 from tests import synthetic
 from tests.synthetic import MAIN, Noise

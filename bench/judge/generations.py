@@ -37,6 +37,19 @@ def shown_by_default(variants: Iterable[str]) -> list[str]:
     return newest[-1:] + [v for v in ordered if v not in GENERATIONS]
 
 
+def shown_of(cases: Iterable[Case]) -> list[str]:
+    """Of these cases the newest generation, every user's variant and every kernel, whatever it is called."""
+    kernels, variants = set[str](), set[str]()
+    for case in cases:
+        (kernels if case.get("kernel") else variants).add(variant_of(case))
+    return shown_by_default(variants) + sorted(kernels, key=natural)
+
+
+def is_generation(case: Case) -> bool:
+    """Is it of one of the model's generations? A kernel that is called like one is not."""
+    return not case.get("kernel") and case.get("variant") in GENERATIONS
+
+
 def kernel_order(results: Results) -> list[str]:
     """The kernels of a file in the order in which the run was given them, the base first.
 

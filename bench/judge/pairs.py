@@ -1,6 +1,6 @@
 """Pairs: which two cases of a result file are held against each other, and which of them a gate judges.
 
-Judged are the newest generation in the file and every user's variant: batched against per-page at every
+Judged are the newest generation selected and every user's variant: batched against per-page at every
 order, and against their base, generations at order 0 only. Older generations are shown: history is a
 finding, not a failure.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
-from bench.judge.generations import GENERATIONS, is_plain, rank, shown_by_default, variant_of
+from bench.judge.generations import is_generation, is_plain, rank, shown_of, variant_of
 from bench.results import Results
 
 PATH, BASE, FILE = "path", "base", "file"
@@ -68,7 +68,7 @@ def pairs(results: Results, filters: Filters | None = None) -> list[Pair]:
     if not plain:
         raise UsageError("the file holds no case to judge; see its failed cases with `rmapbench report`")
     chosen = filters.select(plain) if filters else plain
-    judged = set(shown_by_default(variant_of(case) for case in plain))
+    judged = set(shown_of(chosen))
     named = frozenset(filters.values("path") if filters else ())
     file = _File(results, set(plain), _bases(results), judged, named)
     found = (pair for case in chosen for pair in _of(case, file))
@@ -144,7 +144,7 @@ def _of(case: Case, file: _File) -> Iterator[Pair]:
         return
     variant = variant_of(case)
     base = file.bases.get(variant, "")
-    users = variant not in GENERATIONS
+    users = not is_generation(case)
     if not base or base == variant or not (users or (case.order == 0 and base in file.bases)):
         return
     other = case.of_other(base)

@@ -13,7 +13,7 @@ from bench.results import Results
 from bench.show.figures import Figures, apart
 from bench.show.footnotes import footnotes
 from bench.show.live_notes import RUNNING, live_notes
-from bench.show.rows import Row, Subject, is_plain, rows_of, shown_by_default, subjects, variant_of
+from bench.show.rows import Row, Subject, is_plain, rows_of, shown_of, subjects, variant_of
 from bench.show.table import NONE, WIDTH, Table, interval, percent, wrap
 
 MOST_FAILED = 10  # failed cases listed
@@ -86,7 +86,7 @@ def selected(results: Results, filters: Filters | None, paths_named: bool = Fals
     chosen = filters.select(plain) if filters else plain
     if filters and (filters.values("variant") or filters.values("kernel")):
         return chosen
-    wanted = shown_by_default(variant_of(case) for case in chosen)
+    wanted = shown_of(chosen)
     return [case for case in chosen if variant_of(case) in wanted]
 
 

@@ -11,7 +11,7 @@ from bench.judge.generations import (  # noqa: F401 - others ask here
     GENERATIONS,
     is_plain,
     rank,
-    shown_by_default,
+    shown_of,
     variant_of,
 )
 from bench.judge.stats import Comparison, Samples, Summary

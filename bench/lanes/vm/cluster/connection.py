@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import tempfile
 import time
 import warnings
@@ -139,16 +140,32 @@ def _first_line(error: Exception) -> str:
 def _own_cluster(processes: int) -> Iterator[distributed.LocalCluster]:
     """Processes of this machine, which end with this one; guests need memory, they do not."""
     with tempfile.TemporaryDirectory(prefix="rmapbench-") as directory:
-        cluster = distributed.LocalCluster(
-            n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host="127.0.0.1",
-            dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=directory,
-            scheduler_kwargs={"local_directory": directory},
-        )  # fmt: skip
+        with _deaf_to_interrupts():
+            cluster = distributed.LocalCluster(
+                n_workers=processes, threads_per_worker=1, processes=True, memory_limit=0, host="127.0.0.1",
+                dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=directory,
+                scheduler_kwargs={"local_directory": directory},
+            )  # fmt: skip
         try:
             yield cluster
         finally:
             with contextlib.suppress(Exception):
                 cluster.close(timeout=TIMEOUT)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started here never hears an interrupt; this process does afterwards, nothing is lost.
+
+    A terminal interrupts workers too, which would end with a traceback before this program has said anything.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # ignored, it waits all the same
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes inherit, from any thread
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_for_workers(connection: Connection) -> None:

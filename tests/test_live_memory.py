@@ -8,8 +8,9 @@ import pytest
 
 from bench.case import Filters
 from bench.errors import UsageError
+from bench.lanes.kernel_arms import larger
 from bench.lanes.live import lane
-from bench.lanes.live.catalogue import MIB, format_memory, larger, parse_memory
+from bench.lanes.live.catalogue import MIB, format_memory, parse_memory
 from bench.lanes.live.machine import DURING, Machine, fits
 from tests.live import machine_files, tree, use
 

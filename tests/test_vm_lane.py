@@ -12,8 +12,8 @@ import pytest
 
 from bench.case import Case, Filters
 from bench.errors import UsageError
+from bench.lanes.kernel_arms import larger
 from bench.lanes.vm import image, lane, qemu
-from bench.lanes.vm.operations import larger
 from bench.measure.plan import Settings
 from tests.conftest import Cli
 from tests.vm import bzimage

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from bench.case import Case
 from bench.measure.plan import Arm
 
+PAGE = 4096
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 # The worst of a process's or boot's proofs: shares at least, counts at most.
 WORST: dict[str, Callable[..., float]] = {
@@ -18,6 +20,22 @@ WORST: dict[str, Callable[..., float]] = {
 def six_digits(value: float) -> float:
     """The value to as many digits as a figure has."""
     return float(f"{value:.6g}")
+
+
+def larger(size: int, order: int) -> int:
+    """The positive control's memory: 1/32 more, in whole folios and pairs of pages."""
+    folio = max(4096 << order, 8192)
+    return size + -(-size // 32 // folio) * folio
+
+
+def extra_bytes(spec: Mapping[str, Any]) -> int:
+    """How much more than nominal memory an arm has: only a positive control has more."""
+    return larger(spec["bytes"], spec["order"]) - spec["bytes"] if spec["role"] == "positive" else 0
+
+
+def extra_pages(spec: Mapping[str, Any]) -> dict[str, int]:
+    """The same in pages, as the metadata that says how large a positive control truly is."""
+    return {"extra_pages": more // PAGE} if (more := extra_bytes(spec)) else {}
 
 
 def control_arms(arms: Sequence[Arm]) -> list[Arm]:

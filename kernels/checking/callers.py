@@ -43,7 +43,6 @@ class Callers:
     begin: int = 0
     tracks_soft_dirty: bool = False
     maps_whole: bool = False  # fault-around, 6.18
-    keeps_lookup: bool = False
     ptes: dict[int, Entry] = field(default_factory=dict)
     child: dict[int, Entry] = field(default_factory=dict)
     place: dict[int, int] = field(default_factory=dict)  # folio -> slot of its head, for the index

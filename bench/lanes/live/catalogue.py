@@ -159,9 +159,3 @@ def format_memory(size: int) -> str:
     """The shortest name of an amount."""
     unit = next(unit for unit in reversed(UNITS) if size % UNITS[unit] == 0)
     return f"{size // UNITS[unit]}{unit}"
-
-
-def larger(size: int, order: int) -> int:
-    """The positive control's memory: 1/32 more, in whole folios and pairs of pages."""
-    folio = max(4096 << order, 8192)
-    return size + -(-size // 32 // folio) * folio

@@ -7,8 +7,8 @@ from collections import defaultdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lanes.kernel_arms import WORST, six_digits
-from bench.lanes.live.catalogue import MIB, larger
+from bench.lanes.kernel_arms import WORST, extra_pages, larger, six_digits
+from bench.lanes.live.catalogue import MIB
 from bench.lanes.live.machine import DURING, Machine, fits
 from bench.lanes.live.process import Workload
 
@@ -28,7 +28,9 @@ class Session:
 
     def calibrate(self, specs: list[dict[str, Any]], batch_ns: int) -> list[Any]:
         """A value is one whole operation: nothing is repeated."""
-        return [{"loops": 1, "metadata": {"pages": spec["bytes"] // PAGE, **_extra(spec)}} for spec in specs]
+        return [
+            {"loops": 1, "metadata": {"pages": spec["bytes"] // PAGE, **extra_pages(spec)}} for spec in specs
+        ]
 
     def arm(self, spec: dict[str, Any], tuning: Any) -> Memory:
         """The arm; without tuning over a little memory, only to see whether it works."""
@@ -54,12 +56,6 @@ class Session:
             self.workload.__exit__()
             self.workload = Workload()
             raise
-
-
-def _extra(spec: dict[str, Any]) -> dict[str, int]:
-    """For a positive control how many pages more than nominal it has."""
-    positive = spec["role"] == "positive"
-    return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // PAGE} if positive else {}
 
 
 class Memory:

@@ -36,7 +36,7 @@ from kernels.mm_types import (
 )
 from kernels.mmu_gather import FOLIOS_FREED
 from kernels.reference import Oracle
-from kernels.scene import KEEPS_LOOKUP, MAPS_WHOLE
+from kernels.scene import MAPS_WHOLE
 from kernels.variants import VariantFile
 
 ORDERS = (0, 2, 4, 9)  # of the directed pictures
@@ -73,7 +73,7 @@ class Beside:
         self.callers = Callers(
             Oracle(layout, generation, folios, vmas), heads, self.drawn.slots, self.drawn.begin,
             tracks_soft_dirty=bool(self.drawn.vm_flags & VM_SOFTDIRTY),
-            maps_whole=bool(rules & MAPS_WHOLE), keeps_lookup=bool(rules & KEEPS_LOOKUP),
+            maps_whole=bool(rules & MAPS_WHOLE),
             place=self.place, next_spare=len(self.drawn.folios),
         )  # fmt: skip
         self._begin(folios)

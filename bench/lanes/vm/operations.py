@@ -127,9 +127,3 @@ def parse_memory(text: str) -> int:
             "such as memory=64MiB"
         )
     return size
-
-
-def larger(size: int, order: int) -> int:
-    """The positive control's memory: 1/32 more, in whole folios and pairs of pages."""
-    folio = max(4096 << order, 8192)
-    return size + -(-size // 32 // folio) * folio

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.lanes.kernel_arms import extra_bytes, extra_pages
 from bench.lanes.vm import boot, initramfs, qemu
 from bench.lanes.vm.answers import PAGE, Answers
 from bench.lanes.vm.console import Console, answers
 from bench.lanes.vm.image import Image
 from bench.lanes.vm.machines import MACHINES
-from bench.lanes.vm.operations import larger, not_gated
+from bench.lanes.vm.operations import not_gated
 from bench.lanes.vm.qemu import Boot
 from bench.lanes.vm.unpacked import roots
 from bench.measure.journal import Writer
@@ -36,7 +37,7 @@ class Request:
     def as_job(self) -> dict[str, Any]:
         """In the workload's words."""
         spec = self.spec
-        more = larger(spec["bytes"], spec["order"]) - spec["bytes"] if spec["role"] == "positive" else 0
+        more = extra_bytes(spec)
         asked = {key: spec[key] for key in ("path", "order", "ops")}
         asked |= {"do": "measure", "kind": spec["memory"], "bytes": spec["bytes"]}
         if not spec["shared"]:
@@ -63,7 +64,7 @@ class Session:
         return [
             {
                 "loops": 1,
-                "metadata": {"pages": spec["bytes"] // PAGE, **_extra(spec)},
+                "metadata": {"pages": spec["bytes"] // PAGE, **extra_pages(spec)},
                 "per_case": [self._judging(spec, operation) for operation in spec["ops"]],
             }
             for spec in specs
@@ -222,12 +223,6 @@ def _shuffled(groups: dict[tuple[Any, ...], list[Request]], rng: random.Random) 
         asked = groups[place]
         rng.shuffle(asked)
         yield from sorted(asked, key=lambda request: request.spec["path"] == "pmd")
-
-
-def _extra(spec: dict[str, Any]) -> dict[str, int]:
-    """For a positive control how many pages more than nominal it has."""
-    positive = spec["role"] == "positive"
-    return {"extra_pages": (larger(spec["bytes"], spec["order"]) - spec["bytes"]) // PAGE} if positive else {}
 
 
 def open_session(setup: dict[str, Any], number: int) -> Session:

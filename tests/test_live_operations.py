@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import resource
@@ -17,8 +18,8 @@ from typing import Any
 import pytest
 
 from bench.lanes.live import catalogue
-from bench.lanes.live.workload import operations, userfault
-from bench.lanes.live.workload.memory import mapped
+from bench.lanes.live.workload import operations, timing, userfault
+from bench.lanes.live.workload.memory import Mapping, mapped
 from bench.lanes.live.workload.system import PAGE, PMD, Unmeasurable
 from tests.conftest import ROOT
 
@@ -104,11 +105,70 @@ def test_cached_pages_are_mapped_without_faults() -> None:
         with pytest.raises(Unmeasurable, match="timed call: Bad address"):
             operations.uffd_continue(mapping, "default")
         mapping.populate(by_pmd=False)
+        gc.collect()  # faults on every page that a fork before this shared
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         timed = operations.uffd_continue(mapping, "default")
         assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 64
     assert timed.gross > 0 and (timed.proof["present"], timed.proof["vmas"]) == (1, 1)
     assert (timed.proof["wp_even"], timed.proof["wp_odd"]) == (0, 0)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_fork_is_timed_with_the_memory_and_without_in_turn(
+    monkeypatch: pytest.MonkeyPatch, counts: bool
+) -> None:
+    """Every child has as many VMAs; the first is not timed; the median counts, of instructions the least."""
+    children: list[tuple[bool, int]] = []
+    times = iter([7, 500, 50, 100, 10, 300, 30, 200, 20, 400, 40])
+
+    def fork() -> int:
+        reader, writer = os.pipe()
+        if not (child := os.fork()):
+            maps = Path("/proc/self/maps").read_text()
+            os.write(
+                writer, f"{f'{mapping.start:x}-' in maps:d} {maps.count('rw-p 00000000 00:00')}".encode()
+            )
+            os._exit(0)
+        os.waitpid(child, 0)
+        has, vmas = os.read(reader, 64).split()
+        os.close(reader)
+        os.close(writer)
+        children.append((has == b"1", int(vmas)))
+        return next(times)
+
+    monkeypatch.setattr(operations, "_fork", fork)
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        mapping.counts = counts
+        mapping.populate(by_pmd=False)
+        timed = operations.fork(mapping, "default")
+    assert (timed.gross, timed.empty) == ((100, 10) if counts else (300, 30))
+    assert [has for has, _ in children] == [True, *[True, False] * operations.FORKS]
+    assert len({vmas for _, vmas in children[1:]}) == 1
+
+
+def test_what_no_memory_takes_is_tried_beside_more_and_more_vmas() -> None:
+    """So that a tree of VMAs that is reordered at one number of them is not at all."""
+    numbers: list[int] = []
+
+    def operation(nothing: Mapping, path: str) -> timing.Timed:
+        assert not nothing.filled and nothing.counts
+        numbers.append(Path("/proc/self/maps").read_text().count("\n"))
+        return timing.Timed([13_195, 18_961, 18_961][len(numbers) - 1])
+
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        mapping.counts = True
+        assert timing.bare(mapping, "default", operation) == 13_195
+    assert len(numbers) == len(set(numbers)) == timing.EMPTIES
+    assert numbers == sorted(numbers)
+
+
+def test_memory_that_is_had_anew_keeps_what_was_known_of_it_empty() -> None:
+    """It was measured before there were pages, and is not measured again."""
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        mapping.empties, mapping.counts = {"munmap": 5}, True
+        mapping.populate(by_pmd=False)
+        mapping.renew()
+        assert (mapping.empties, mapping.counts, mapping.filled) == ({"munmap": 5}, True, False)
 
 
 def named(text: str) -> set[str]:

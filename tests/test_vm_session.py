@@ -50,15 +50,17 @@ def test_arms_that_share_a_memory_stay_together_and_say_its_token() -> None:
     """PMD-mapped memory is another one, and comes last."""
     given, plan = made([spec(path=p, shared=True) for p in ("pte", "pmd", "ptes")], [spec(order=5)])
     requests = asked(given, plan)["a"]
-    tokens = [request.as_job().get("keep") for request in requests if request.block == 0]
+    tokens = [request.as_job(counts=True).get("keep") for request in requests if request.block == 0]
     assert tokens in (["0/0/ptes"] * 2 + ["0/0/pmd"] + ["0/1/ptes"] * 2 + ["0/1/pmd"],
                       ["0/1/ptes"] * 2 + ["0/1/pmd"] + ["0/0/ptes"] * 2 + ["0/0/pmd"])  # fmt: skip
-    assert all("keep" not in request.as_job() for request in requests if request.block == 1)
+    assert all("keep" not in request.as_job(counts=True) for request in requests if request.block == 1)
 
 
 def test_a_positive_control_has_more_memory() -> None:
     """As an addition to one that is shared, else as a larger one."""
-    lone, shared = (Request(0, 0, 0, spec(role="positive", shared=s)).as_job() for s in (False, True))
+    lone, shared = (
+        Request(0, 0, 0, spec(role="positive", shared=s)).as_job(counts=True) for s in (False, True)
+    )
     assert lone["bytes"] == (8 << 20) + (256 << 10)
     assert (shared["bytes"], shared["extra"]) == (8 << 20, 256 << 10)
 

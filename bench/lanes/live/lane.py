@@ -29,7 +29,7 @@ SESSION = "bench.lanes.live.session"
 # A value takes seconds, because its memory is filled first; one worker, because it takes the memory and the
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
 PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
-UNASKED = ALL  # what `run` measures where no filter is given
+UNASKED = Filters(("fork", "unmap_after_fork", "munmap"), (("kind", ("anon",)),))  # where `run` has no filter
 # Keys that cases of other lanes have, and what they are about.
 OTHERS = {
     "variant": "variants are the model's",

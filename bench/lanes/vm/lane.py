@@ -57,7 +57,7 @@ class Guests:
         return [image for image in self.images.values() if image.machine == machine.name]
 
 
-UNASKED = ALL  # what `run` measures where no filter is given
+UNASKED = Filters(MAIN, (("kind", ("anon",)),))  # what `run` measures where no filter is given
 
 
 def extra(args: argparse.Namespace) -> Guests:

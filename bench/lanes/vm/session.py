@@ -34,12 +34,12 @@ class Request:
     turn: int
     spec: dict[str, Any]
 
-    def as_job(self) -> dict[str, Any]:
-        """In the workload's words."""
+    def as_job(self, counts: bool) -> dict[str, Any]:
+        """In the workload's words; are the guest's nanoseconds counted instructions?"""
         spec = self.spec
         more = extra_bytes(spec)
         asked = {key: spec[key] for key in ("path", "order", "ops")}
-        asked |= {"do": "measure", "kind": spec["memory"], "bytes": spec["bytes"]}
+        asked |= {"do": "measure", "kind": spec["memory"], "bytes": spec["bytes"], "counts": counts}
         if not spec["shared"]:
             return {**asked, "bytes": spec["bytes"] + more}
         by = "pmd" if spec["path"] == "pmd" else "ptes"
@@ -192,7 +192,8 @@ class Session:
 
     def archive(self, name: str, asked: list[Request], bases: dict[str, bytes]) -> bytes:
         """What a kernel's guest unpacks: what all of its machine have in common, and what it is asked."""
-        return bases[self.images[name].machine] + initramfs.jobs([request.as_job() for request in asked])
+        counts = self.setup["accelerator"] == "tcg"
+        return bases[self.images[name].machine] + initramfs.jobs([one.as_job(counts) for one in asked])
 
     def command(self, name: str, number: int, archive: Path) -> list[str]:
         """QEMU's for one boot of a kernel."""

@@ -42,6 +42,7 @@ class Mapping:
         self.known: dict[str, float] = {}  # of its folios, from when it was filled
         self.counted: dict[str, int] = {}  # the system's counters from just before that
         self.empties: dict[str, int] = {}  # by operation the nanoseconds it takes without pages
+        self.counts = False  # are nanoseconds counted instructions, which nothing but events adds to?
         self._reserved, self._reservation = 0, size + size // ROOM + 3 * PMD
         try:
             if file < 0 and kind in MEMFD:
@@ -150,17 +151,30 @@ class Mapping:
 
     def renew(self) -> None:
         """Start anew: no pages, not armed."""
+        empties, counts = self.empties, self.counts
         file = os.dup(self.file) if self.file >= 0 else -1
         self.free()
         if file >= 0:
             os.ftruncate(file, 0)
             os.ftruncate(file, self.size + (files.LEAD if self.on_disk else 0))
         self.__init__(self.kind, self.order, self.size, file)  # type: ignore[misc]
+        self.empties, self.counts = empties, counts
 
     def another(self) -> Mapping:
         """Memory like this one without pages, to be freed; a disk's file is the same file."""
         file = os.dup(self.file) if self.on_disk else -1
-        return Mapping(self.kind, self.order, self.size, file)
+        other = Mapping(self.kind, self.order, self.size, file)
+        other.counts = self.counts
+        return other
+
+    @contextlib.contextmanager
+    def left_out(self) -> Iterator[None]:
+        """A fork in the block does as if this memory were not there."""
+        madvise(self.start, self.size, system.MADV_DONTFORK)
+        try:
+            yield
+        finally:
+            madvise(self.start, self.size, system.MADV_DOFORK)
 
     def free(self) -> None:
         """Give everything back; also after parts of it were unmapped or moved."""

@@ -12,7 +12,8 @@ Requests, one a line, and what is answered:
 One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
 With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
 with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
-for processes that may not choose them. Kinds `file` and `file_private` have a {"directory": "/var/tmp"}.
+for processes that may not choose them; {"counts": true} says that nanoseconds are counted instructions.
+Kinds `file` and `file_private` have a {"directory": "/var/tmp"}.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
@@ -98,6 +99,7 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
         reserved(size * copies if kind.startswith("hugetlb") else 0, select),
         _memory(request, kind, order, size) as mapping,
     ):
+        mapping.counts = bool(request.get("counts"))
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
         if select:

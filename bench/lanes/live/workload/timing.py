@@ -6,13 +6,13 @@ import contextlib
 import ctypes
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from time import clock_gettime_ns
 from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
 
 from . import system
-from .memory import Mapping
+from .memory import Mapping, mapped
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
 from .userfault import arm
@@ -22,7 +22,7 @@ STARTED = os.sched_getscheduler(0)
 ORDINARY = os.SCHED_OTHER if STARTED in (os.SCHED_FIFO, os.SCHED_RR) else STARTED
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; it moves at timer ticks only
 REHEARSALS = 2  # of a child, before it is timed
-EMPTIES = 3  # times an operation on memory without pages is timed; the median counts
+EMPTIES = 3  # times an operation on memory without pages is timed
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,27 @@ def stopwatch(call: Callable[..., int], *arguments: int) -> int:
     return after - before
 
 
+def typical(mapping: Mapping, times: Iterable[int]) -> int:
+    """What stands for several times of the same: their median; of counts the least, for events only add."""
+    ordered = sorted(times)
+    return ordered[0 if mapping.counts else len(ordered) // 2]
+
+
 def bare(mapping: Mapping, path: str, operation: Operation) -> int:
-    """Nanoseconds of the operation on such memory before it holds a page: the median of a few."""
+    """Nanoseconds of the operation on such memory before it holds a page, each of a few beside more VMAs.
+
+    Some numbers of them make the kernel reorder its tree of VMAs, which is 5,800 instructions.
+    """
     trials = []
-    for _ in range(EMPTIES):
-        nothing = mapping.another()
-        try:
-            trials.append(operation(nothing, path).gross)
-        finally:
-            nothing.free()
-    return sorted(trials)[EMPTIES // 2]
+    with contextlib.ExitStack() as beside:
+        for _ in range(EMPTIES):
+            nothing = mapping.another()
+            try:
+                trials.append(operation(nothing, path).gross)
+            finally:
+                nothing.free()
+            beside.enter_context(mapped("anon", 0, PMD))
+    return typical(mapping, trials)
 
 
 class _Slate:

@@ -1,9 +1,10 @@
 """Write-protect bits by userfaultfd, with which the running kernel is made to batch pages or not.
 
 The kernel batches only consecutive PTEs whose bits agree. Path `pte` sets the bit on every second page, so
-neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls: one a
-page, which sets or clears. Path `default` leaves memory alone; of memory that was armed before it clears all
-bits and gives the userfaultfd up.
+neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls: one for
+each pair of pages, which sets the bit of the first or of both. (One that sets all bits, and others that clear
+the odd ones, makes a later munmap of single pages 8 % cheaper on one path.) Path `default` leaves memory
+alone; of memory that was armed before it clears all bits and gives the userfaultfd up.
 """
 
 from __future__ import annotations
@@ -24,12 +25,7 @@ FEATURE_PAGEFAULT_FLAG_WP, FEATURE_WP_HUGETLBFS_SHMEM = 1 << 0, 1 << 12
 FEATURE_MINOR_SHMEM = 1 << 10  # since 5.14
 FEATURE_WP_ASYNC = 1 << 15  # since 6.7: of any memory, because nobody is told of writes
 USER_MODE_ONLY = 1  # needs no privilege, since 5.11
-# By path, which bits even and odd pages get.
-BITS = {
-    "pte": (WRITEPROTECT_MODE_WP, 0),
-    "ptes": (WRITEPROTECT_MODE_WP, WRITEPROTECT_MODE_WP),
-    "default": (0, 0),
-}
+PROTECTED = {"pte": PAGE, "ptes": 2 * PAGE}  # by path, how much of each pair of pages gets the bit
 
 _ioctl, _mprotect, _syscall = raw("ioctl"), raw("mprotect"), raw("syscall")
 
@@ -112,25 +108,24 @@ def arm(mapping: Mapping, path: str) -> None:
     if mapping.order == PMD_ORDER and mapping.kind == "anon" and path != "pmd" and not mapping.by_ptes:
         map_by_ptes(mapping)
         mapping.by_ptes = True
-    if path not in BITS or (path == "default" and mapping.userfault < 0):
-        return
-    mapping.drop_userfault()
-    mapping.userfault = register(mapping)
-    if _set_bits(mapping, *BITS[path]):
-        raise Unmeasurable("userfaultfd could not write-protect every page")
-    if path == "default":
+    if path in PROTECTED:
+        mapping.drop_userfault()
+        mapping.userfault = register(mapping)
+        if _set_bits(mapping, PROTECTED[path]):
+            raise Unmeasurable("userfaultfd could not write-protect every page")
+    elif path == "default" and mapping.userfault >= 0:
+        asked = (ctypes.c_uint64 * 3)(mapping.start, mapping.size, 0)
+        checked(_ioctl(mapping.userfault, UFFDIO_WRITEPROTECT, ctypes.addressof(asked)), "clearing the bits")
         mapping.drop_userfault()
 
 
-def _set_bits(mapping: Mapping, even: int, odd: int) -> int:
-    """Set or clear the bit of every page with a call each; how many calls failed."""
-    first, second = ((ctypes.c_uint64 * 3)(0, PAGE, mode) for mode in (even, odd))
-    at_first, at_second, fd = ctypes.addressof(first), ctypes.addressof(second), mapping.userfault
-    failed = 0
+def _set_bits(mapping: Mapping, length: int) -> int:
+    """Set the bits of so many bytes of each pair of pages with a call each; how many calls failed."""
+    asked = (ctypes.c_uint64 * 3)(0, length, WRITEPROTECT_MODE_WP)
+    at, fd, failed = ctypes.addressof(asked), mapping.userfault, 0
     for here in range(mapping.start, mapping.start + mapping.size, 2 * PAGE):
-        first[0], second[0] = here, here + PAGE
-        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_first) != 0
-        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at_second) != 0
+        asked[0] = here
+        failed += _ioctl(fd, UFFDIO_WRITEPROTECT, at) != 0
     return failed
 
 

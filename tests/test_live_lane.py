@@ -47,6 +47,17 @@ def test_every_size_and_path_exists(root: Path, monkeypatch: pytest.MonkeyPatch)
     assert {case.get("memory") for case in listed} == {"1GiB"}
 
 
+def test_without_a_filter_three_operations_are_measured(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of anonymous memory, every size and path; the lane's own name selects everything."""
+    use(monkeypatch, Machine(root))
+    listed = lane.cases({})
+    chosen = lane.UNASKED.select(listed)
+    assert {case.op for case in chosen} == {"fork", "unmap_after_fork", "munmap"}
+    assert {case.meaning("kind") for case in chosen} == {"anon"}
+    assert len(chosen) == 3 * len([case for case in chosen if case.op == "fork"])
+    assert Filters.parse(["live"]).select(listed) == listed
+
+
 def test_without_write_protection_only_the_default_path_is_left(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from bench.show.published import COLUMNS, DEFAULT, load, published_tables
 from bench.show.report_json import render
 from bench.show.sheet import Cost, Entry, Sheet
 from bench.show.table import WIDTH
+from bench.show.verdicts import verdict_column
 from tests import synthetic
 from tests.conftest import Cli
 from tests.guests import booted
@@ -220,8 +221,9 @@ def test_a_broken_file_of_published_figures_is_refused(text: str, tmp_path: Path
 
 
 def test_the_report_as_json(measured: Results, golden: Golden) -> None:
-    """Every figure of a row, with its controls."""
-    golden("report.json", render(measured, Filters.parse(["remove", "order=0,9"])))
+    """Every figure of a row, with its controls and the gate's verdict."""
+    verdicts = [verdict_column(measured)]
+    golden("report.json", render(measured, Filters.parse(["remove", "order=0,9"]), verdicts))
 
 
 def test_styles_from_the_command_line(cli: Cli) -> None:

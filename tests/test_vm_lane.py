@@ -45,6 +45,16 @@ def test_kernels_are_listed_for_programs_too(cli: Cli) -> None:
     assert {case["kernel"] for case in json.loads(cli(*words, "fork").out)} == {"mine"}
 
 
+def test_without_a_filter_three_operations_are_measured(tmp_path: Path) -> None:
+    """Of anonymous memory; the lane's own name selects everything."""
+    listed = lane.cases(guests(str(bzimage(tmp_path / "bzImage"))))
+    chosen = lane.UNASKED.select(listed)
+    assert {(case.op, case.meaning("kind")) for case in chosen} == {
+        ("fork", "anon"), ("unmap_after_fork", "anon"), ("munmap", "anon"),
+    }  # fmt: skip
+    assert Filters.parse(["vm"]).select(listed) == listed
+
+
 def test_a_path_with_blanks_quotes_and_an_equals_sign_is_a_path(tmp_path: Path) -> None:
     """What exists as it stands is not taken apart."""
     path = bzimage(tmp_path / "a='b c\".img")

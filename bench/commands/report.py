@@ -109,8 +109,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--html shows its own tables; leave out --row, --col and --base")
     if args.counts and not args.html:
         raise UsageError("--counts is for --html")
-    if args.json and (args.published or args.thresholds):
-        raise UsageError("--json holds this file's own figures; leave out --published and --thresholds")
+    if args.json and args.published:
+        raise UsageError("--json holds this file's own figures; leave out --published")
 
 
 def _margins(args: argparse.Namespace) -> policy.Policy | None:
@@ -124,7 +124,7 @@ def _text(args: argparse.Namespace, measured: results.Results, filters: Filters)
 
         if args.base:
             return report_json.render_against(measured, args.base, filters)
-        return report_json.render(measured, filters)
+        return report_json.render(measured, filters, verdicts(measured, _margins(args)))
     margins = _margins(args)
     if args.row or args.col or args.base:
         # A base alone: its key's values stand beside each other.

@@ -146,7 +146,8 @@ class Court:
         if not gated(found):
             raise Untrusted(
                 "nothing to judge: the cases selected have no pair of batched and per-page, and no base, in "
-                "the file; measure more (`rmapbench list`)"
+                "the file; measure more (`rmapbench list`), or compare with an older file of them "
+                "(`gate NEW --baseline OLD`)"
             )
         evidence = {pair: self.find(pair, self._margin(pair.case)) for pair in found}
         self._could_fire([item for pair, item in evidence.items() if item and not pair.why_not])

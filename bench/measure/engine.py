@@ -128,7 +128,10 @@ class Engine:
         while self.workers:
             for worker in self._finished():
                 if not worker.ended:
-                    raise BenchError(f"the kernels could not be compiled: {self._last_words(worker)}")
+                    raise BenchError(
+                        f"the kernels could not be compiled: {self._last_words(worker)}; mend that and go on "
+                        f"with: rmapbench run --resume {self.journal.directory}"
+                    )
             self.progress.update("compile", len(cpus) - len(self.workers), len(cpus))
 
     def _calibrate(self) -> None:
@@ -280,7 +283,10 @@ class Engine:
         block, arm = worker.at
         reason = self._last_words(worker)
         if block < 0:
-            raise BenchError(f"a worker could not start: {reason}")
+            raise BenchError(
+                f"a worker could not start: {reason}; mend that and go on with: "
+                f"rmapbench run --resume {self.journal.directory}"
+            )
         if arm >= 0:
             self._fail(worker.number, block, arm, reason)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from bench.case import Case, Filters
@@ -12,20 +13,30 @@ from bench.judge.pairs import only_shown
 from bench.judge.stats import Comparison, Samples, Summary
 from bench.results import Results
 from bench.show.figures import Figures
-from bench.show.report import Section, sections_of
+from bench.show.report import Column, Section, sections_of
 from bench.show.rows import Row
 from bench.show.selection import against
+from bench.show.table import NONE
 
 
-def render(results: Results, filters: Filters | None = None) -> str:
+def render(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """Costs a page in nanoseconds, or in instructions as `unit` says; changes and spreads are fractions.
 
-    A spread is half the range over processes, or boots.
+    A spread is half the range over processes, or boots. Each column of `extra` is a key of every row, null
+    where it says nothing.
     """
     samples, sections = sections_of(results, filters)
     found = controls(samples)
-    rows = [_row(samples, section, row, found[row.group]) for section in sections for row in section.rows]
+    rows = [
+        _row(samples, section, row, found[row.group]) | _cells(extra, row)
+        for section in sections
+        for row in section.rows
+    ]
     return _text(samples, rows)
+
+
+def _cells(extra: Sequence[Column], row: Row) -> dict[str, str | None]:
+    return {column.title: None if (cell := column.cell(row)) == NONE else cell for column in extra}
 
 
 def render_against(results: Results, base: str, filters: Filters | None = None) -> str:

@@ -10,8 +10,6 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from bench.errors import BenchError, Interrupted
@@ -19,10 +17,10 @@ from bench.measure import own
 from bench.measure.journal import Journal, Reader, State
 from bench.measure.plan import Plan, Settings, yardstick_column
 from bench.measure.rounds import MIN_ROUNDS, kept_rounds
+from bench.measure.running import Worker
 
 POLL = 0.05  # seconds between two looks at the workers
 CRASHES = 2  # of a block during its rounds before it is given up
-LAST_WORDS = 300  # characters kept of what a dying worker said
 
 
 class Progress(Protocol):
@@ -31,23 +29,6 @@ class Progress(Protocol):
     def update(self, stage: str, done: int, total: int) -> None:
         """Stage name and units done of all units."""
         ...
-
-
-@dataclass
-class Worker:
-    """A running worker process and what it was last heard of."""
-
-    number: int
-    mode: str
-    cpu: int | None
-    process: subprocess.Popen[bytes]
-    reader: Reader
-    stderr: Path
-    blocks: set[int]  # not finished yet
-    begun: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)
-    at: tuple[int, int] = (-1, -1)
-    ended: bool = False
 
 
 class Engine:
@@ -128,10 +109,7 @@ class Engine:
         while self.workers:
             for worker in self._finished():
                 if not worker.ended:
-                    raise BenchError(
-                        f"the kernels could not be compiled: {self._last_words(worker)}; mend that and go on "
-                        f"with: rmapbench run --resume {self.journal.directory}"
-                    )
+                    raise self._error("the kernels could not be compiled", worker.last_words())
             self.progress.update("compile", len(cpus) - len(self.workers), len(cpus))
 
     def _calibrate(self) -> None:
@@ -281,12 +259,9 @@ class Engine:
             worker.stderr.unlink(missing_ok=True)
             return
         block, arm = worker.at
-        reason = self._last_words(worker)
+        reason = worker.last_words()
         if block < 0:
-            raise BenchError(
-                f"a worker could not start: {reason}; mend that and go on with: "
-                f"rmapbench run --resume {self.journal.directory}"
-            )
+            raise self._error("a worker could not start", reason)
         if arm >= 0:
             self._fail(worker.number, block, arm, reason)
             return
@@ -295,12 +270,10 @@ class Engine:
             for index in range(len(self.plan.blocks[block].arms)):
                 self._fail(worker.number, block, index, reason)
 
+    def _error(self, what: str, why: str) -> BenchError:
+        go_on = f"rmapbench run --resume {self.journal.directory}"
+        return BenchError(f"{what}: {why}; mend that and go on with: {go_on}")
+
     def _fail(self, number: int, block: int, arm: int, reason: str) -> None:
         self.state.failed[block, arm] = reason
         self.journal.fail(number, block, arm, reason)
-
-    def _last_words(self, worker: Worker) -> str:
-        lines = worker.stderr.read_text(errors="replace").strip().splitlines()
-        code = worker.process.returncode
-        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-        return f"{lines[-1][:LAST_WORDS]} ({how})" if lines else f"worker died ({how})"

@@ -71,7 +71,7 @@ def _unmap(mapping: Mapping) -> None:
 
 def leave(mapping: Mapping, path: str) -> Timed:
     """A child's exit, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    return in_child(mapping, path, None)
+    return in_child(mapping, path)
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:

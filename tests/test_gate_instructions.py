@@ -131,7 +131,9 @@ def test_another_guest_is_refused_and_another_qemu_is_said(tmp_path: Path) -> No
     assert against(tmp_path, two, old).code == 0
     other = against(tmp_path, booted(qemu="QEMU emulator version 9.0", seed=2), old)
     assert other.code == 0 and f"! QEMU, old.json: {QEMU}; now: QEMU emulator" in " ".join(other.out.split())
-    assert "! QEMU" not in against(tmp_path, new, old).out
+    assert "! " not in against(tmp_path, new, old).out
+    other = against(tmp_path, booted(workload=2, seed=2), old)
+    assert other.code == 0 and "! workload, old.json: 1; now: 2." in other.out
 
 
 def test_a_verdict_takes_four_boots_of_either_kernel(tmp_path: Path) -> None:

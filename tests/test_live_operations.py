@@ -113,53 +113,116 @@ def test_cached_pages_are_mapped_without_faults() -> None:
     assert (timed.proof["wp_even"], timed.proof["wp_odd"]) == (0, 0)
 
 
+class Forks:
+    """In place of a fork that is timed: what each child inherits, and a time that is given."""
+
+    def __init__(self, mapping: Mapping, times: list[int]) -> None:
+        self.mapping, self.times = mapping, iter(times)
+        self.children: list[tuple[bool, int]] = []
+
+    def __call__(self) -> int:
+        reader, writer = os.pipe()
+        if not (child := os.fork()):
+            try:
+                maps = Path("/proc/self/maps").read_text()
+                os.write(writer, f"{f'{self.mapping.start:x}-' in maps:d} {maps.count('rw-p')}".encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        has, vmas = os.read(reader, 64).split()
+        os.close(reader)
+        os.close(writer)
+        self.children.append((has == b"1", int(vmas)))
+        return next(self.times)
+
+
 @pytest.mark.parametrize("counts", [False, True])
 def test_a_fork_is_timed_with_the_memory_and_without_in_turn(
     monkeypatch: pytest.MonkeyPatch, counts: bool
 ) -> None:
     """Every child has as many VMAs; the first is not timed; the median counts, of instructions the least."""
-    children: list[tuple[bool, int]] = []
-    times = iter([7, 500, 50, 100, 10, 300, 30, 200, 20, 400, 40])
-
-    def fork() -> int:
-        reader, writer = os.pipe()
-        if not (child := os.fork()):
-            maps = Path("/proc/self/maps").read_text()
-            os.write(
-                writer, f"{f'{mapping.start:x}-' in maps:d} {maps.count('rw-p 00000000 00:00')}".encode()
-            )
-            os._exit(0)
-        os.waitpid(child, 0)
-        has, vmas = os.read(reader, 64).split()
-        os.close(reader)
-        os.close(writer)
-        children.append((has == b"1", int(vmas)))
-        return next(times)
-
-    monkeypatch.setattr(operations, "_fork", fork)
     with mapped("anon", 0, 4 * PAGE) as mapping:
         mapping.counts = counts
         mapping.populate(by_pmd=False)
+        forks = Forks(mapping, [7, 500, 50, 100, 10, 300, 30, 200, 20, 400, 40])
+        monkeypatch.setattr(operations, "_fork", forks)
         timed = operations.fork(mapping, "default")
     assert (timed.gross, timed.empty) == ((100, 10) if counts else (300, 30))
-    assert [has for has, _ in children] == [True, *[True, False] * operations.FORKS]
-    assert len({vmas for _, vmas in children[1:]}) == 1
+    assert [has for has, _ in forks.children] == [True, *[True, False] * operations.FORKS]
+    assert len({vmas for _, vmas in forks.children[1:]}) == 1
 
 
-def test_what_no_memory_takes_is_tried_beside_more_and_more_vmas() -> None:
-    """So that a tree of VMAs that is reordered at one number of them is not at all."""
-    numbers: list[int] = []
+def test_a_first_fork_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the memory there is one; without it, a few."""
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        mapping.populate(by_pmd=False)
+        forks = Forks(mapping, [100, 10, 30, 20])
+        monkeypatch.setattr(operations, "_fork", forks)
+        timed = operations.first_fork(mapping, "default")
+    assert (timed.gross, timed.empty) == (100, 20)
+    assert [has for has, _ in forks.children] == [True, *[False] * timing.EMPTIES]
+
+
+@pytest.mark.parametrize("operation", [operations.unmap_after_fork, operations.leave])
+@pytest.mark.parametrize(("counts", "gross"), [(False, 900), (True, 800)])
+def test_a_child_is_timed_with_the_memory_and_without(
+    monkeypatch: pytest.MonkeyPatch, operation: timing.Operation, counts: bool, gross: int
+) -> None:
+    """Of counts the lesser of two children's stands, with its proof."""
+    seen: list[bool] = []
+
+    def in_child(memory: Mapping, *_: object) -> timing.Timed:
+        seen.append(memory.filled)
+        times = (900, 800) if memory.filled else (30, 10, 20)
+        return timing.Timed(times[seen.count(memory.filled) - 1], proof={"vmas": memory.filled})
+
+    monkeypatch.setattr(operations, "in_child", in_child)
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        mapping.counts, mapping.filled = counts, True
+        timed = operation(mapping, "default")
+    assert (timed.gross, timed.empty, timed.proof) == (gross, 10 if counts else 20, {"vmas": True})
+    assert seen == ([True, False] * 2 + [False] if counts else [True, False, False, False])
+
+
+def flags(mapping: Mapping) -> set[str]:
+    """What smaps says of the VMA: `dc` of one that a fork leaves out."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(f"{mapping.start:x}-"))
+    return set(next(line for line in lines[at:] if line.startswith("VmFlags:")).split()[1:])
+
+
+def test_a_fork_that_fails_leaves_no_trace_in_memory_that_is_kept() -> None:
+    """Neither memory that forks leave out, nor memory beside it."""
+
+    def fail(memory: Mapping) -> timing.Timed:
+        assert "dc" not in flags(memory)
+        raise Unmeasurable("no child")
+
+    with mapped("anon", 0, 4 * PAGE) as mapping:
+        before = Path("/proc/self/maps").read_text().count("---p")
+        with pytest.raises(Unmeasurable, match="no child"), mapping.left_out():
+            assert "dc" in flags(mapping)
+            raise Unmeasurable("no child")
+        with pytest.raises(Unmeasurable, match="no child"):
+            timing.with_and_without(mapping, fail)
+        assert "dc" not in flags(mapping)
+        assert Path("/proc/self/maps").read_text().count("---p") == before  # of a reservation
+
+
+def test_an_operation_without_pages_is_timed_in_place_of_that_with_them() -> None:
+    """On the same number of VMAs, at the same place; the memory is new each time."""
+    seen: list[tuple[int, int]] = []
 
     def operation(nothing: Mapping, path: str) -> timing.Timed:
-        assert not nothing.filled and nothing.counts
-        numbers.append(Path("/proc/self/maps").read_text().count("\n"))
-        return timing.Timed([13_195, 18_961, 18_961][len(numbers) - 1])
+        assert nothing is mapping and not nothing.filled
+        seen.append((nothing.start, Path("/proc/self/maps").read_text().count("---p")))
+        return timing.Timed([13_195, 18_961, 18_961][len(seen) - 1])
 
     with mapped("anon", 0, 4 * PAGE) as mapping:
         mapping.counts = True
         assert timing.bare(mapping, "default", operation) == 13_195
-    assert len(numbers) == len(set(numbers)) == timing.EMPTIES
-    assert numbers == sorted(numbers)
+        assert len(seen) == timing.EMPTIES and len(set(seen)) == 1
+        mapping.populate(by_pmd=False)
 
 
 def test_memory_that_is_had_anew_keeps_what_was_known_of_it_empty() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import ctypes
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.lanes.live.workload import memory, proof, serve, userfault
+from bench.lanes.live.workload import memory, serve, timing, userfault
 from bench.lanes.live.workload.system import Unmeasurable
 
 GOOD = {"order_share": 1.0, "present": 1.0, "vmas": 1, "wp_even": 0.0, "wp_odd": 0.0}
@@ -38,7 +38,7 @@ def test_folios_that_are_split_meanwhile_are_a_doubt(
     monkeypatch: pytest.MonkeyPatch, op: str, splits: int, doubted: bool
 ) -> None:
     """Two were split before the proof was taken, which counts as little as what reclaim splits."""
-    mapping: Any = SimpleNamespace(kind="anon", order=4, nominal=10 << 16, folio=1 << 16, empties={})
+    mapping: Any = SimpleNamespace(kind="anon", order=4, nominal=10 << 16, folio=1 << 16, empties={op: 0})
     mapping.counted = {"allocated": 5, "splits": 1, "fallbacks": 0}
     monkeypatch.setitem(serve.OPERATIONS, op, lambda *_: serve.Timed(7))
     after = {"allocated": 15, "splits": 1 + splits, "fallbacks": 4}
@@ -78,63 +78,52 @@ def opened() -> Iterator[Callable[[], set[str]]]:
     assert links() - before == set()
 
 
-@pytest.mark.skipif(bool(userfault.missing("anon")), reason="needs userfaultfd")
-def test_a_userfaultfd_that_is_of_no_use_is_closed(opened: Callable[[], set[str]]) -> None:
-    """As of memory that is not there."""
-    mapping: Any = SimpleNamespace(kind="anon", start=0, size=4096)
-    with pytest.raises(Unmeasurable, match="UFFDIO_REGISTER"):
-        userfault.register(mapping)
-    assert not opened()
+@pytest.mark.skipif(bool(userfault.missing("anon")), reason="needs userfaultfd write-protection")
+@pytest.mark.parametrize("extra", [0, 65536])
+def test_bits_are_cleared_before_a_userfaultfd_is_closed(monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
+    """Which leaves them before Linux 6.9; in pieces, for what memory was grown by may be another VMA."""
+    drop, ioctl = memory.Mapping.drop_userfault, userfault._ioctl
+    steps: list[tuple[str, int]] = []
+
+    def dropped(mapping: memory.Mapping) -> None:
+        if mapping.userfault >= 0:
+            steps.append(("close", 0))
+        drop(mapping)
+
+    def asked(fd: int, number: int, at: int) -> int:
+        _start, length, mode = (ctypes.c_uint64 * 3).from_address(at)
+        if number == userfault.UFFDIO_WRITEPROTECT and not mode:
+            steps.append(("clear", length))
+        return ioctl(fd, number, at)
+
+    monkeypatch.setattr(memory.Mapping, "drop_userfault", dropped)
+    monkeypatch.setattr(userfault, "_ioctl", asked)
+    request = {"kind": "anon", "order": 0, "bytes": 1 << 20, "ops": ["fork"], "keep": "a", "select": False}
+    bits = {"ptes": (1, 1), "default": (0, 0), "pte": (1, 0)}
+    try:
+        for path, found in bits.items():
+            answer = serve.measure({**request, "path": path, "extra": extra})
+            proven = answer["values"]["fork"]["proof"]
+            assert (proven["wp_even"], proven["wp_odd"]) == found
+    finally:
+        serve._give_back(None)
+    pieces = [("clear", 1 << 20), *([("clear", extra)] if extra else []), ("close", 0)]
+    assert steps == pieces * 2
 
 
-@pytest.mark.parametrize("kind", ["shmem", "shmem_private"])
-def test_a_file_that_is_too_large_to_be_mapped_is_closed(kind: str, opened: Callable[[], set[str]]) -> None:
-    """More than there are addresses."""
-    with pytest.raises((OSError, Unmeasurable)):
-        memory.Mapping(kind, 0, 1 << 50)
-    assert not opened()
+def test_whether_nanoseconds_are_counts_is_said_by_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by no request before it."""
+    said: list[bool] = []
 
+    def fork(mapping: memory.Mapping, path: str) -> timing.Timed:
+        said.append(mapping.counts)
+        return timing.Timed(5)
 
-def test_a_file_whose_memory_cannot_be_had_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[[], set[str]]
-) -> None:
-    """That of a request, however it fails; a mapping that was never there is not unmapped."""
-
-    def unnamed(directory: str, size: int) -> int:
-        return os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
-
-    def refuse(*_: object, **__: object) -> int:
-        assert opened()
-        raise Unmeasurable("no room")
-
-    monkeypatch.setattr(serve.files, "unnamed", unnamed)
-    monkeypatch.setattr(memory, "mmap", refuse)
-    monkeypatch.setattr(memory, "munmap", lambda *_: pytest.fail("it was unmapped"))
-    request = {"kind": "file", "path": "default", "order": 0, "bytes": 4096, "ops": ["munmap"]}
-    assert serve.measure({**request, "directory": ""})["unmeasurable"] == {"munmap": "no room"}
-
-
-def test_memory_is_given_back_once() -> None:
-    """What another mapping may have got since is left alone."""
-    mapping = memory.Mapping("anon", 0, 4096)
-    mapping.free()
-    with memory.mapped("anon", 0, 4096) as other:
-        mapping.free()
-        assert proof.vmas(other) == 1
-
-
-def test_memory_that_was_kept_goes_before_other_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before pages are reserved, and before anything is mapped; that of the same token stays."""
-    steps: list[str] = []
-    kept: Any = {token: SimpleNamespace(free=lambda token=token: steps.append(token)) for token in "ab"}
-
-    def reserve(*_: object) -> None:
-        steps.append("reserved")
-        raise Unmeasurable("no pages")
-
-    monkeypatch.setattr(serve, "_kept", kept)
-    monkeypatch.setattr(serve, "reserved", reserve)
-    request = {"kind": "anon", "path": "default", "order": 0, "bytes": 4096, "ops": ["fork"], "keep": "b"}
-    assert serve.measure(request)["unmeasurable"] == {"fork": "no pages"}
-    serve.measure({**request, "kind": "hugetlb", "keep": None})
-    assert steps == ["a", "reserved", "b", "reserved"]
+    monkeypatch.setitem(serve.OPERATIONS, "fork", fork)
+    request = {"kind": "anon", "path": "default", "order": 0, "bytes": 1 << 20, "ops": ["fork"], "keep": "b"}
+    try:
+        for more in ({}, {"counts": True}, {"counts": False}, {}):
+            assert serve.measure({**request, **more, "select": False})["values"]["fork"]["gross"] == 5
+    finally:
+        serve._give_back(None)
+    assert said == [False, True, False, False]

@@ -236,6 +236,7 @@ def test_styles_from_the_command_line(cli: Cli) -> None:
     for wrong in (
         ["--style", "mail", "--json"],
         ["--json", "--published"],
+        ["--json", "--base", "path=pte", "--thresholds", "t.toml"],
         ["--row", "order", "--style", "lkp"],
         ["--col", "path", "--json"],
         ["--base", "path=pte", "--html", "p.html"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ def test_a_positive_control_has_more_memory() -> None:
     )
     assert lone["bytes"] == (8 << 20) + (256 << 10)
     assert (shared["bytes"], shared["extra"]) == (8 << 20, 256 << 10)
+
+
+@pytest.mark.parametrize(("accelerator", "counts"), [("tcg", True), ("kvm", False)])
+def test_guests_are_told_whether_their_nanoseconds_are_instructions(accelerator: str, counts: bool) -> None:
+    """Of which the least of several stands, and of times the median."""
+    given, plan = made([spec()], [spec(path="pmd", order=9)])
+    given.setup["accelerator"] = accelerator
+    archive = given.archive("a", asked(given, plan)["a"], dict.fromkeys(("x86_64", "aarch64"), b""))
+    assert archive.count(f'"counts": {json.dumps(counts)}'.encode()) == len(asked(given, plan)["a"])
 
 
 def test_arms_that_failed_before_are_not_asked_again() -> None:

@@ -111,6 +111,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--counts is for --html")
     if args.json and args.published:
         raise UsageError("--json holds this file's own figures; leave out --published")
+    if args.json and args.base and args.thresholds:
+        raise UsageError("--json with --base has no verdicts; leave out --thresholds")
 
 
 def _margins(args: argparse.Namespace) -> policy.Policy | None:

@@ -45,9 +45,18 @@ def _boards(results: Results) -> dict[str, str]:
     return {guest.removeprefix(BOARD).split(" -")[0].strip(): guest for guest in guests}
 
 
-def other_qemu(results: Results, old: Results, name: str) -> tuple[str, ...]:
-    """What to know where another QEMU counted the older file, called `name`; nothing if it was the same."""
-    one, other = (str(file.metadata.get("qemu", "of unknown version")) for file in (results, old))
-    if one == other:
-        return ()
-    return (f"! QEMU, {name}: {other}; now: {one}. What it gives a guest to see may differ, and so counts",)
+# What the older file may have been counted by otherwise, where that is kept, and what it means.
+TOOLS = (
+    ("qemu", "QEMU", "of unknown version", "What it gives a guest to see may differ, and so counts"),
+    ("workload", "workload", "1", "Counts of one kernel differ by some tenths of an instruction a page"),
+)
+
+
+def other_tools(results: Results, old: Results, name: str) -> tuple[str, ...]:
+    """What to know where the older file, called `name`, was counted by others; nothing if by the same."""
+    said = []
+    for key, tool, unknown, meaning in TOOLS:
+        one, other = (str(file.metadata.get(key, unknown)) for file in (results, old))
+        if one != other:
+            said.append(f"! {tool}, {name}: {other}; now: {one}. {meaning}")
+    return tuple(said)

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.judge.evidence import counted
 from bench.judge.gate import Court, Ruling, check_same
 from bench.judge.generations import is_plain
-from bench.judge.guests import check_guests, counterparts, kernels_of, other_qemu
+from bench.judge.guests import check_guests, counterparts, kernels_of, other_tools
 from bench.judge.pairs import Pair, only_shown, own_way_first
 from bench.judge.policy import Policy
 from bench.judge.stats import Samples
@@ -30,7 +30,7 @@ def judge_instructions(
     new, before = Samples(results), Samples(old)
     court = Court(new, policy, lambda pair, margin: counted(new, before, pair, margin), before, name)
     ruling = court.ruling(compared(results, old, name, filters))
-    return replace(ruling, remarks=other_qemu(results, old, name))
+    return replace(ruling, remarks=other_tools(results, old, name))
 
 
 def compared(results: Results, old: Results, name: str, filters: Filters | None = None) -> list[Pair]:

@@ -271,8 +271,7 @@ class Engine:
                 self._fail(worker.number, block, index, reason)
 
     def _error(self, what: str, why: str) -> BenchError:
-        go_on = f"rmapbench run --resume {self.journal.directory}"
-        return BenchError(f"{what}: {why}; mend that and go on with: {go_on}")
+        return BenchError(f"{what}: {why}; mend that, then go on (`rmapbench run --resume`) or start anew")
 
     def _fail(self, number: int, block: int, arm: int, reason: str) -> None:
         self.state.failed[block, arm] = reason

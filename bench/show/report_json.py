@@ -22,8 +22,8 @@ from bench.show.table import NONE
 def render(results: Results, filters: Filters | None = None, extra: Sequence[Column] = ()) -> str:
     """Costs a page in nanoseconds, or in instructions as `unit` says; changes and spreads are fractions.
 
-    A spread is half the range over processes, or boots. Each column of `extra` is a key of every row, null
-    where it says nothing.
+    A spread is half the range over processes, or boots. Every row has a `verdict`, null where there is none;
+    other columns of `extra` are keys of theirs.
     """
     samples, sections = sections_of(results, filters)
     found = controls(samples)
@@ -36,7 +36,8 @@ def render(results: Results, filters: Filters | None = None, extra: Sequence[Col
 
 
 def _cells(extra: Sequence[Column], row: Row) -> dict[str, str | None]:
-    return {column.title: None if (cell := column.cell(row)) == NONE else cell for column in extra}
+    found = {column.title: column.cell(row) for column in extra}
+    return {"verdict": None, **{title: None if cell == NONE else cell for title, cell in found.items()}}
 
 
 def render_against(results: Results, base: str, filters: Filters | None = None) -> str:

@@ -133,7 +133,7 @@ def _by_reason(lacking: Iterable[tuple[str, str, str]]) -> list[str]:
 
 def main_cases() -> list[Case]:
     """What is measured if nothing is named."""
-    return cases({})
+    return UNASKED.select(cases({}))
 
 
 def notes(chosen: list[Case]) -> list[str]:

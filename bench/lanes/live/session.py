@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lanes.kernel_arms import WORST, extra_pages, larger, six_digits
+from bench.lanes.kernel_arms import WORKLOAD, WORST, extra_pages, larger, six_digits
 from bench.lanes.live.catalogue import MIB
 from bench.lanes.live.machine import DURING, Machine, fits
 from bench.lanes.live.process import Workload
@@ -37,8 +37,8 @@ class Session:
         return Memory(self, spec, trial=tuning is None)
 
     def facts(self) -> dict[str, Any]:
-        """Whether what was timed ran in real time."""
-        return {"realtime": self.workload.ask(do="hello")["realtime"]}
+        """Whether what was timed ran in real time, and how it was timed."""
+        return {"realtime": self.workload.ask(do="hello")["realtime"], "workload": WORKLOAD}
 
     def process_facts(self) -> dict[str, Any]:
         """Nothing that is the same for all cases."""

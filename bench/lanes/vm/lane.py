@@ -127,7 +127,7 @@ def cases(guests: Guests, filters: Filters = ALL) -> list[Case]:
 
 def main_cases(guests: Guests) -> list[Case]:
     """What is measured if nothing is named."""
-    return [found for found in cases(guests) if found.op in MAIN and not found.get("kind")]
+    return UNASKED.select(cases(guests))
 
 
 def notes(chosen: list[Case]) -> list[str]:

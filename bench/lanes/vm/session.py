@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.lanes.kernel_arms import extra_bytes, extra_pages
+from bench.lanes.kernel_arms import WORKLOAD, extra_bytes, extra_pages
 from bench.lanes.vm import boot, initramfs, qemu
 from bench.lanes.vm.answers import PAGE, Answers
 from bench.lanes.vm.console import Console, answers
@@ -87,6 +87,7 @@ class Session:
         """What the figures are, and what was booted how."""
         counted = self.setup["accelerator"] == "tcg"
         found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
+        found["workload"] = WORKLOAD
         found["guest"] = "; ".join(" ".join(machine.hardware(counted)) for machine in self.machines)
         found["qemu"] = self.setup.get("qemu") or "; ".join(
             dict.fromkeys(qemu.version(machine.qemu) for machine in self.machines)

@@ -144,7 +144,7 @@ class Mapping:
         self.drop_userfault()
 
     def drop_userfault(self) -> None:
-        """Close the userfaultfd, and with it give up the bits."""
+        """Close the userfaultfd; whoever goes on with the memory clears the bits first (`disarm`)."""
         if self.userfault >= 0:
             os.close(self.userfault)
         self.userfault = -1
@@ -163,9 +163,7 @@ class Mapping:
     def another(self) -> Mapping:
         """Memory like this one without pages, to be freed; a disk's file is the same file."""
         file = os.dup(self.file) if self.on_disk else -1
-        other = Mapping(self.kind, self.order, self.size, file)
-        other.counts = self.counts
-        return other
+        return Mapping(self.kind, self.order, self.size, file)
 
     @contextlib.contextmanager
     def left_out(self) -> Iterator[None]:

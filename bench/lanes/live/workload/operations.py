@@ -15,12 +15,13 @@ from .ksm import ksm
 from .memory import Mapping, every, mapped
 from .proof import pagemap, take
 from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents
-from .timing import Operation, Timed, in_child, now, realtime, stopwatch, typical
+from .timing import Operation, Timed, in_child, now, realtime, stopwatch, with_and_without
 from .userfault import continuing, protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
-FORKS = 5  # of the same memory, and as many without it
+FORKS = 5  # of the same memory
+CHILDREN = 2  # whose counts are taken of the same memory: rarely one has an event of 3,000 instructions
 LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
 
 
@@ -30,22 +31,12 @@ def fork(mapping: Mapping, path: str) -> Timed:
     Of files it is folio_dup_file_rmap_pte and _ptes, of hugetlb pages hugetlb_try_dup_anon_rmap.
     """
     _fork()  # the first one after arming is dearer: it write-protects PTEs, and meets them cold
-    nothing, gross, empty = mapping.another(), [], []
-    try:
-        # In turn, for what else a fork copies grows with the process: 0.5 instructions a page of 64 MiB.
-        for _ in range(FORKS):
-            with nothing.left_out():
-                gross.append(_fork())
-            with mapping.left_out():
-                empty.append(_fork())
-    finally:
-        nothing.free()
-    return Timed(typical(mapping, gross), typical(mapping, empty))
+    return with_and_without(mapping, lambda _: Timed(_fork()), FORKS)
 
 
 def first_fork(mapping: Mapping, path: str) -> Timed:
     """The first fork(2), which also write-protects every PTE: folio_try_dup_anon_rmap_*."""
-    return Timed(_fork())
+    return with_and_without(mapping, lambda _: Timed(_fork()))
 
 
 def _fork() -> int:
@@ -61,7 +52,7 @@ def _fork() -> int:
 
 def unmap_after_fork(mapping: Mapping, path: str) -> Timed:
     """munmap(2) in a child, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    return in_child(mapping, path, lambda memory: _unmap(memory))
+    return _in_children(mapping, path, _unmap)
 
 
 def _unmap(mapping: Mapping) -> None:
@@ -71,7 +62,12 @@ def _unmap(mapping: Mapping) -> None:
 
 def leave(mapping: Mapping, path: str) -> Timed:
     """A child's exit, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    return in_child(mapping, path)
+    return _in_children(mapping, path, None)
+
+
+def _in_children(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> Timed:
+    children = CHILDREN if mapping.counts else 1
+    return with_and_without(mapping, lambda memory: in_child(memory, path, work), children)
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:
@@ -261,9 +257,6 @@ def uffd_continue(mapping: Mapping, path: str) -> Timed:
 
 # Which of them are timed on memory without pages as well; the others know that time themselves.
 WITH_BARE: dict[str, Operation] = {
-    "first_fork": first_fork,
-    "unmap_after_fork": unmap_after_fork,
-    "exit": leave,
     "munmap": munmap,
     "dontneed": dontneed,
     "pte_dontneed": pte_dontneed,
@@ -276,6 +269,9 @@ WITH_BARE: dict[str, Operation] = {
 OPERATIONS: dict[str, Operation] = {
     **WITH_BARE,
     "fork": fork,
+    "first_fork": first_fork,
+    "unmap_after_fork": unmap_after_fork,
+    "exit": leave,
     "fault": fault,
     "cow_byte": cow_byte,
     "reuse_byte": reuse_byte,

@@ -109,12 +109,22 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
             return
         if not mapping.filled:
             _fill(mapping, path)
-        with mapping.grown(int(request.get("extra", 0))):
-            userfault.arm(mapping, path)
+        with mapping.grown(int(request.get("extra", 0))), _armed(mapping, path, "keep" in request):
             found = _without_doubt(_as_it_is(mapping), path)
             sweep(mapping.start, mapping.size)
             for op in ops:
                 yield op, _one(mapping, path, op, found)
+
+
+@contextlib.contextmanager
+def _armed(mapping: Mapping, path: str, kept: bool) -> Iterator[None]:
+    """In the state that the path asks for; memory that is used again is as before afterwards."""
+    try:
+        userfault.arm(mapping, path)
+        yield
+    finally:
+        if kept:
+            userfault.disarm(mapping)
 
 
 _kept: dict[str, Mapping] = {}
@@ -199,7 +209,8 @@ def _one(mapping: Mapping, path: str, op: str, found: proof.Proof) -> Request:
     if op in LEAVES_WHOLE:
         known = {**known, **_without_splits(mapping, found)}
     known = _without_doubt(known, path)
-    return {"gross": timed.gross, "empty": mapping.empties.get(op, timed.empty), "proof": known}
+    empty = mapping.empties[op] if op in WITH_BARE else timed.empty
+    return {"gross": timed.gross, "empty": empty, "proof": known}
 
 
 def _without_splits(mapping: Mapping, found: proof.Proof) -> proof.Proof:

@@ -12,7 +12,7 @@ from time import clock_gettime_ns
 from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
 
 from . import system
-from .memory import Mapping, mapped
+from .memory import Mapping
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
 from .userfault import arm
@@ -22,7 +22,6 @@ STARTED = os.sched_getscheduler(0)
 ORDINARY = os.SCHED_OTHER if STARTED in (os.SCHED_FIFO, os.SCHED_RR) else STARTED
 CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; it moves at timer ticks only
 REHEARSALS = 2  # of a child, before it is timed
-CHILDREN = 2  # of which the lesser count stands: rarely one has an event of 3,000 instructions
 EMPTIES = 3  # times an operation on memory without pages is timed
 
 
@@ -85,20 +84,34 @@ def typical(mapping: Mapping, times: Iterable[int]) -> int:
 
 
 def bare(mapping: Mapping, path: str, operation: Operation) -> int:
-    """Nanoseconds of the operation on such memory before it holds a page, each of a few beside more VMAs.
+    """Nanoseconds of the operation on the memory before it holds a page, so beside as many VMAs as later.
 
     Some numbers of them make the kernel reorder its tree of VMAs, which is 5,800 instructions.
     """
     trials = []
-    with contextlib.ExitStack() as beside:
-        for _ in range(EMPTIES):
-            nothing = mapping.another()
-            try:
-                trials.append(operation(nothing, path).gross)
-            finally:
-                nothing.free()
-            beside.enter_context(mapped("anon", 0, PMD))
+    for _ in range(EMPTIES):
+        trials.append(operation(mapping, path).gross)
+        mapping.renew()
     return typical(mapping, trials)
+
+
+def with_and_without(mapping: Mapping, work: Callable[[Mapping], Timed], times: int = 1) -> Timed:
+    """Times of what a child inherits: of the memory, and of such memory without pages in its place, in turn.
+
+    In turn, for what else a child inherits grows with the process: 0.5 instructions a page of 64 MiB.
+    """
+    nothing, gross, empty = mapping.another(), [], []
+    try:
+        for turn in range(max(times, EMPTIES)):
+            if turn < times:
+                with nothing.left_out():
+                    gross.append(work(mapping))
+            with mapping.left_out():
+                empty.append(work(nothing))
+    finally:
+        nothing.free()
+    with_it, without = (typical(mapping, (timed.gross for timed in found)) for found in (gross, empty))
+    return Timed(with_it, without, gross[-1].proof)
 
 
 class _Slate:
@@ -131,11 +144,6 @@ def in_child(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None
 
     The bits are lost at fork, so the child arms its own memory; memory without pages needs no arming.
     """
-    children = CHILDREN if mapping.counts and mapping.filled else 1
-    return min((_in_a_child(mapping, path, work) for _ in range(children)), key=lambda timed: timed.gross)
-
-
-def _in_a_child(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> Timed:
     _slate.clear()
     with realtime():
         child = os.fork()

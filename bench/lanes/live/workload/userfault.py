@@ -4,7 +4,7 @@ The kernel batches only consecutive PTEs whose bits agree. Path `pte` sets the b
 neighbours differ and every batch is of one; path `ptes` sets it on all. Both issue the same calls: one for
 each pair of pages, which sets the bit of the first or of both. (One that sets all bits, and others that clear
 the odd ones, makes a later munmap of single pages 8 % cheaper on one path.) Path `default` leaves memory
-alone; of memory that was armed before it clears all bits and gives the userfaultfd up.
+alone; of memory that is used again all bits are cleared first.
 """
 
 from __future__ import annotations
@@ -105,18 +105,27 @@ def arm(mapping: Mapping, path: str) -> None:
 
     A child does not inherit the bits: it arms again, with a userfaultfd of its own.
     """
+    disarm(mapping)
     if mapping.order == PMD_ORDER and mapping.kind == "anon" and path != "pmd" and not mapping.by_ptes:
         map_by_ptes(mapping)
         mapping.by_ptes = True
     if path in PROTECTED:
-        mapping.drop_userfault()
         mapping.userfault = register(mapping)
         if _set_bits(mapping, PROTECTED[path]):
             raise Unmeasurable("userfaultfd could not write-protect every page")
-    elif path == "default" and mapping.userfault >= 0:
-        asked = (ctypes.c_uint64 * 3)(mapping.start, mapping.size, 0)
-        checked(_ioctl(mapping.userfault, UFFDIO_WRITEPROTECT, ctypes.addressof(asked)), "clearing the bits")
-        mapping.drop_userfault()
+
+
+def disarm(mapping: Mapping) -> None:
+    """Clear all bits and give the userfaultfd up, which alone leaves them as they are before Linux 6.9."""
+    if mapping.userfault < 0:
+        return
+    # What the memory was grown by may be a VMA of its own, and before 6.3 a call is for one.
+    extra = mapping.size - mapping.nominal
+    for start, size in ((mapping.start, mapping.nominal), (mapping.start + mapping.nominal, extra)):
+        if size:
+            asked = (ctypes.c_uint64 * 3)(start, size, 0)
+            checked(_ioctl(mapping.userfault, UFFDIO_WRITEPROTECT, ctypes.addressof(asked)), "clearing bits")
+    mapping.drop_userfault()
 
 
 def _set_bits(mapping: Mapping, length: int) -> int:

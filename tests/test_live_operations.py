@@ -153,14 +153,14 @@ def test_a_fork_is_timed_with_the_memory_and_without_in_turn(
 
 
 def test_a_first_fork_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the memory there is one; without it, a few."""
+    """With the memory there is one; without it a few, and one before, which is the first of the process."""
     with mapped("anon", 0, 4 * PAGE) as mapping:
         mapping.populate(by_pmd=False)
-        forks = Forks(mapping, [100, 10, 30, 20])
+        forks = Forks(mapping, [7, 100, 10, 30, 20])
         monkeypatch.setattr(operations, "_fork", forks)
         timed = operations.first_fork(mapping, "default")
     assert (timed.gross, timed.empty) == (100, 20)
-    assert [has for has, _ in forks.children] == [True, *[False] * timing.EMPTIES]
+    assert [has for has, _ in forks.children] == [False, True, *[False] * timing.EMPTIES]
 
 
 @pytest.mark.parametrize("operation", [operations.unmap_after_fork, operations.leave])
@@ -210,18 +210,18 @@ def test_a_fork_that_fails_leaves_no_trace_in_memory_that_is_kept() -> None:
 
 
 def test_an_operation_without_pages_is_timed_in_place_of_that_with_them() -> None:
-    """On the same number of VMAs, at the same place; the memory is new each time."""
-    seen: list[tuple[int, int]] = []
+    """The memory is new each time, and beside more VMAs, so that no state of the kernel's caches is all."""
+    seen: list[int] = []
 
     def operation(nothing: Mapping, path: str) -> timing.Timed:
         assert nothing is mapping and not nothing.filled
-        seen.append((nothing.start, Path("/proc/self/maps").read_text().count("---p")))
+        seen.append(Path("/proc/self/maps").read_text().count("---p"))
         return timing.Timed([13_195, 18_961, 18_961][len(seen) - 1])
 
     with mapped("anon", 0, 4 * PAGE) as mapping:
         mapping.counts = True
         assert timing.bare(mapping, "default", operation) == 13_195
-        assert len(seen) == timing.EMPTIES and len(set(seen)) == 1
+        assert len(set(seen)) == timing.EMPTIES and seen == sorted(seen)
         mapping.populate(by_pmd=False)
 
 

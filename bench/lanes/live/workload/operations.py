@@ -15,13 +15,22 @@ from .ksm import ksm
 from .memory import Mapping, every, mapped
 from .proof import pagemap, take
 from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents
-from .timing import Operation, Timed, in_child, now, realtime, stopwatch, with_and_without
+from .timing import (
+    Operation,
+    Timed,
+    beside_more_vmas,
+    in_child,
+    now,
+    realtime,
+    stopwatch,
+    with_and_without,
+)
 from .userfault import continuing, protect_firsts, register
 
 _munmap, _madvise, _mprotect, _mremap = (system.raw(f) for f in ("munmap", "madvise", "mprotect", "mremap"))
 _syscall = system.raw("syscall")
 FORKS = 5  # of the same memory
-CHILDREN = 2  # whose counts are taken of the same memory: rarely one has an event of 3,000 instructions
+CHILDREN = 2  # whose counts are taken of the same memory
 LEAST_GONE = 0.95  # of the pages, that reclaim or migration must have taken for its time to count
 
 
@@ -36,6 +45,8 @@ def fork(mapping: Mapping, path: str) -> Timed:
 
 def first_fork(mapping: Mapping, path: str) -> Timed:
     """The first fork(2), which also write-protects every PTE: folio_try_dup_anon_rmap_*."""
+    with mapping.left_out():
+        _fork()  # the first one of the process write-protects its own pages
     return with_and_without(mapping, lambda _: Timed(_fork()))
 
 
@@ -52,7 +63,10 @@ def _fork() -> int:
 
 def unmap_after_fork(mapping: Mapping, path: str) -> Timed:
     """munmap(2) in a child, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    return _in_children(mapping, path, _unmap)
+    children = CHILDREN if mapping.counts else 1
+    return with_and_without(
+        mapping, lambda memory: in_child(memory, path, _unmap), children, beside_more_vmas
+    )
 
 
 def _unmap(mapping: Mapping) -> None:
@@ -62,12 +76,8 @@ def _unmap(mapping: Mapping) -> None:
 
 def leave(mapping: Mapping, path: str) -> Timed:
     """A child's exit, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    return _in_children(mapping, path, None)
-
-
-def _in_children(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> Timed:
     children = CHILDREN if mapping.counts else 1
-    return with_and_without(mapping, lambda memory: in_child(memory, path, work), children)
+    return with_and_without(mapping, lambda memory: in_child(memory, path), children)
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:

@@ -12,7 +12,7 @@ from time import clock_gettime_ns
 from time import perf_counter_ns as now  # clock_gettime(CLOCK_MONOTONIC)
 
 from . import system
-from .memory import Mapping
+from .memory import Mapping, mapped
 from .proof import Proof, take
 from .system import PAGE, PMD, Unmeasurable
 from .userfault import arm
@@ -83,26 +83,40 @@ def typical(mapping: Mapping, times: Iterable[int]) -> int:
     return ordered[0 if mapping.counts else len(ordered) // 2]
 
 
-def bare(mapping: Mapping, path: str, operation: Operation) -> int:
-    """Nanoseconds of the operation on the memory before it holds a page, so beside as many VMAs as later.
+def beside_more_vmas(times: int) -> Iterator[int]:
+    """Turns of timing the same, each beside a few VMAs more than the one before.
 
-    Some numbers of them make the kernel reorder its tree of VMAs, which is 5,800 instructions.
+    The kernel's caches of VMAs and of nodes of their tree are in another state each time: some are empty, and
+    filling one is 5,800 instructions, each time the same in the same state.
     """
+    with contextlib.ExitStack() as beside:
+        for turn in range(times):
+            yield turn
+            beside.enter_context(mapped("anon", 0, PMD))
+
+
+def bare(mapping: Mapping, path: str, operation: Operation) -> int:
+    """Nanoseconds of the operation on the memory before it holds a page."""
     trials = []
-    for _ in range(EMPTIES):
+    for _ in beside_more_vmas(EMPTIES):
         trials.append(operation(mapping, path).gross)
         mapping.renew()
     return typical(mapping, trials)
 
 
-def with_and_without(mapping: Mapping, work: Callable[[Mapping], Timed], times: int = 1) -> Timed:
+def with_and_without(
+    mapping: Mapping,
+    work: Callable[[Mapping], Timed],
+    times: int = 1,
+    turns: Callable[[int], Iterable[int]] = range,
+) -> Timed:
     """Times of what a child inherits: of the memory, and of such memory without pages in its place, in turn.
 
     In turn, for what else a child inherits grows with the process: 0.5 instructions a page of 64 MiB.
     """
     nothing, gross, empty = mapping.another(), [], []
     try:
-        for turn in range(max(times, EMPTIES)):
+        for turn in turns(max(times, EMPTIES)):
             if turn < times:
                 with nothing.left_out():
                     gross.append(work(mapping))

@@ -35,7 +35,7 @@ def lacking() -> str:
 
 def state() -> dict[str, str]:
     """Every setting that the lane may write."""
-    return {str(path): current(str(path)) for path in Machine().settings()}
+    return {str(path): current(str(path)) for path in lane.machine().settings()}
 
 
 def nobodys_python() -> str:

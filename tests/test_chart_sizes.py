@@ -12,6 +12,7 @@ from bench.case import Case, Filters
 from bench.errors import UsageError
 from bench.judge.pairs import pairs
 from bench.results import ProcessRun, Results
+from bench.show.chart_order import cost_chart
 from bench.show.chart_published import published_chart
 from bench.show.chart_sizes import memory_chart, threads_chart
 from bench.show.projection import render_projection
@@ -129,3 +130,13 @@ def test_shapes_kept_on_request_are_judged_where_their_path_is_named() -> None:
     assert not found[FORK.but(path="ptes")].why_not
     (named,) = pairs(results, Filters.parse(["path=scan-first"]))
     assert (named.case, named.base, named.why_not) == (shape, FORK, "")
+
+
+@pytest.mark.parametrize(("processes", "said"), [(6, True), (5, False)])
+def test_a_chart_speaks_of_intervals_where_it_has_some(processes: int, said: bool) -> None:
+    """Those of order statistics take six processes."""
+    results = measured({FORK.but(order=order): 10.0 + order for order in (0, 4)})
+    for case, runs in results.runs.items():
+        results.runs[case] = runs[:processes]
+    figure = cost_chart(results)
+    assert ("interval" in figure.get_suptitle()) == said

@@ -71,3 +71,17 @@ def test_an_older_generation_is_judged_where_it_is_named() -> None:
     named = gated(pairs(found, Filters.parse(["variant=v6.12"])))
     assert judged == {"v6.15"}
     assert {pair.case.get("variant") for pair in named} == {"v6.12"}
+
+
+def test_kernels_are_judged_on_their_own_way() -> None:
+    """What write-protect bits make of one kernel is not the code of another; who names the path wants it."""
+    found = booted(["old", "new"])
+    between = [
+        pair for pair in pairs(found) if (pair.case.get("kernel"), pair.base.get("kernel")) == ("new", "old")
+    ]
+    assert {pair.case.get("path") for pair in between} == {"pte", "ptes", "default"}
+    assert {pair.case.get("path") for pair in gated(between)} == {"default"}
+    named = pairs(found, Filters.parse(["path=pte", "kernel=new"]))
+    assert {pair.case.get("path") for pair in gated(named)} == {"pte"}
+    within = [pair for pair in gated(pairs(found)) if pair.base.get("kernel") == "new"]
+    assert {pair.base.get("path") for pair in within} == {"pte"}

@@ -221,3 +221,16 @@ def test_a_setting_that_cannot_be_put_back_is_named(tmp_path: Path, files: list[
         files[1].unlink()
         files[1].mkdir()
     assert json.loads((place / "settings.json").read_text())[str(files[1])] == "7"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_settings_that_others_could_have_written_are_not_restored(tmp_path: Path, mode: int) -> None:
+    """As in a directory below /tmp that somebody made first; what it names is left alone."""
+    victim, place = tmp_path / "victim", tmp_path / "state"
+    victim.write_text("mine")
+    place.mkdir()
+    place.chmod(mode)
+    (place / "settings.json").write_text(json.dumps({str(victim): "planted"}))
+    with pytest.raises(LaneUnavailable, match="others may write there"), settings.kept([], place):
+        pass
+    assert victim.read_text() == "mine"

@@ -247,3 +247,12 @@ def test_styles_from_the_command_line(cli: Cli) -> None:
     ):
         refused = cli("report", "run.json", *wrong)
         assert (refused.code, refused.out) == (2, ""), wrong
+
+
+def test_wherever_something_is_compared_with_path_pte_it_is_said_what_that_is(cli: Cli) -> None:
+    """Below a gate's tables and beside published figures, as below the report's."""
+    save(forks(), cli.cwd / "run.json")
+    for words in (["gate", "run.json"], ["report", "run.json", "--published"], ["report", "run.json"]):
+        assert "it is not the code of kernels before batching" in flat(cli(*words).out), words
+    save(synthetic.results([("remove", "anon", "last")], ["v6.15"], (0, 4)), cli.cwd / "model.json")
+    assert "not the code of kernels before" not in flat(cli("gate", "model.json").out)

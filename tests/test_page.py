@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench.case import Filters
 from bench.judge import policy
 from bench.judge.gate import judge
 from bench.results import Results, save
@@ -133,6 +134,13 @@ def test_names_are_escaped() -> None:
     """In titles, cells and notes."""
     html = table_html(Table("<i>", ("<i>",), (("<i>",),), ("<i>",)))
     assert "<i>" not in html
+
+
+def test_controls_are_those_of_what_the_page_shows(measured: Results) -> None:
+    """Neither the headline nor the table speaks of groups that the filters leave out."""
+    page = rendered(measured, filters=Filters.parse(["remove"]))
+    controls = page.partition('id="controls"')[2]
+    assert "remove" in controls and "try_dup_anon" not in controls
 
 
 def test_a_live_file_makes_a_page_too(cli: Cli) -> None:

@@ -145,6 +145,8 @@ def begun(args: argparse.Namespace, chosen: Sequence[Case] | None = None) -> tup
         "date": time.strftime("%Y-%m-%d %H:%M:%S"),
         "cpus": format_cpu_list(list(asked.settings.cpus)),
     }
+    for remedy in getattr(lane(args.lane), "remedies", list)():
+        print(f"not measured: {remedy}", file=sys.stderr)
     target = asked.target
     header = {"metadata": metadata, "output": str(target.result.resolve()), "force": args.force}
     header["cluster"] = getattr(args, "cluster", None)  # where a resumed run goes on, unless told otherwise

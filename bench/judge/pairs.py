@@ -20,6 +20,7 @@ OLDER = "an older generation"
 OWN_COST = "the system call from Python costs as much as the work"
 NO_CALL = "it makes no rmap call"
 ON_REQUEST = "a shape that no kernel has; it is judged where its path is named"
+FORCED = "write-protect bits made this path; between kernels it is judged where its path is named"
 HISTORY = "it depends on what the page allocator did before"
 # (level, operation, only at order 0): measured because they are worth seeing.
 NOT_JUDGED = {
@@ -98,6 +99,11 @@ class _File:
             return ON_REQUEST
         return only_shown(self.results, case)
 
+    def between_kernels(self, case: Case) -> str:
+        """The same of a case against its base: `path=pte` of one kernel is not the code of another."""
+        forced = case.level == "vm" and case.get("path") in ("pte", "ptes")
+        return self.why_not(case) or (FORCED if forced and case.get("path") not in self.named else "")
+
     def on_request(self, case: Case) -> bool:
         """Is it a shape of code that is kept to be seen, compared with per-page only?"""
         return bool(self.results.note(case, "on_request"))
@@ -151,7 +157,7 @@ def _of(case: Case, file: _File) -> Iterator[Pair]:
     # A base that is in the file, but not with this case, never had it: what was planned and is missing
     # without a reason is counted by absent().
     if other in file.plain or base not in file.bases:
-        yield Pair(case, other, file.why_not(case))
+        yield Pair(case, other, file.between_kernels(case))
 
 
 def gated(found: Iterable[Pair]) -> list[Pair]:

@@ -125,7 +125,9 @@ def cost_chart(results: Results, filters: Filters | None = None) -> Figure:
     by_subject = _of_several_sizes(subjects(selected(results, filters)))
     several = len({subject.variant for subject in by_subject}) > 1
     with matplotlib.rc_context(SETTINGS):
-        figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}, 95 % interval")
+        known = any(samples.summary(case).interval for cases in by_subject.values() for case in cases)
+        bounds = ", 95 % interval" if known else ""
+        figure, axes = panels(len(by_subject), f"cost of a page{_in(by_subject)}{bounds}")
         for panel, (subject, cases) in zip(axes, by_subject.items()):
             panel.set_title(textwrap.fill(subject.title if several else subject.name, TITLE))
             cost_panel(panel, samples, cases)

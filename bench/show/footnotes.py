@@ -100,7 +100,7 @@ def _warnings(rows: Sequence[Row]) -> list[str]:
             missing.setdefault(row.base, []).append(row.label)
     notes = [f"! {word} at {_where(labels, rows)}: {text}" for (word, text), labels in by_note.items()]
     return notes + [
-        f"! {_where(labels, rows)}: to be compared with {base}, which is not in the file"
+        f"! {_where(labels, rows)}: to be compared with {base}, of which the file has no such figure"
         for base, labels in missing.items()
     ]
 

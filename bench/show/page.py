@@ -57,8 +57,10 @@ def render_page(
     """The page of a file called `name`; `again` is the command that makes it."""
     samples, sections = sections_of(results, filters)
     ruling, why_not = _judged(results, margins, filters)
+    shown = {row.group for section in sections for row in section.rows}
+    found = {group: one for group, one in controls(samples).items() if group in shown}
     content = Content(
-        name, results, samples, sections, controls(samples), ruling, why_not, margins, filters, counts,
+        name, results, samples, sections, found, ruling, why_not, margins, filters, counts,
         published or [], again,
     )  # fmt: skip
     parts = [*_top(content), *_verdicts(content), *_calls(content), *_others(content), *_origin(content)]

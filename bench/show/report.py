@@ -159,7 +159,7 @@ def _fitted(table: Table) -> Table:
     if table.width <= WIDTH:
         return table
     starred = tuple((*row[:-1], "*" if row[-1] else "") for row in table.rows)
-    return replace(table, rows=starred, notes=(f"* change of the variant {', '.join(named)}",))
+    return replace(table, rows=starred, notes=(f"* change {', '.join(named)}",))
 
 
 def _change(row: Row) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def machine() -> Machine:
         shmem_write_protection=said["no_write_protection_shmem"],
         file_write_protection=said["no_write_protection_file"],
         no_continue=said["no_continue"],
+        no_proof=said["no_proof"],
         directory=usable[0] if usable else "",
         no_files="" if usable else _no_files(reasons),
     )
@@ -59,6 +60,8 @@ def _no_files(reasons: dict[str, str]) -> str:
     """The reason of each directory that was tried, and what to do."""
     by_reason = {reason: [d for d in reasons if reasons[d] == reason] for reason in reasons.values()}
     said = "; ".join(f"{', '.join(found)}: {reason}" for reason, found in by_reason.items())
+    if all(reason.endswith("takes root") for reason in by_reason):
+        return said
     return f"{said}; name a directory of ext4 (Linux 6.16 or later) or xfs with {FILES}=DIR"
 
 
@@ -83,7 +86,7 @@ def cases(extra: dict[str, Path], filters: Filters = ALL) -> list[Case]:
         if operation.has(path, order)
     ]
     if not found:
-        raise LaneUnavailable(f"nothing can be measured here: {'; '.join(here.remedies())}")
+        raise LaneUnavailable(f"nothing can be measured here: {'; '.join(skipped())}")
     return found
 
 
@@ -161,6 +164,11 @@ def skipped(memory: int = 0) -> list[str]:
     ]
     can = {(kind, name) for kind, name, reason in lacking if not reason}
     return _by_reason(one for one in lacking if one[:2] not in can) + here.remedies()
+
+
+def remedies() -> list[str]:
+    """What this machine lacks for every operation, and what would give it."""
+    return machine().remedies()
 
 
 def plan(chosen: list[Case], extra: dict[str, Path]) -> Plan:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.lanes.live.catalogue import MIB, PMD_ORDER, Family, Operation
@@ -38,6 +39,7 @@ class Machine:
     no_continue: str = ""  # why UFFDIO_CONTINUE does not map; empty if it does
     directory: str = ""  # of files with large folios
     no_files: str = "no directory was tried"  # empty if there is one
+    no_proof: Mapping[str, str] = field(default_factory=dict)  # by kind, why its folios cannot be known
 
     # Folio sizes
 
@@ -81,6 +83,8 @@ class Machine:
         """Why this operation cannot be measured on this path; empty if it can."""
         if family.kind == "file" and self.no_files:
             return self.no_files
+        if unknown := self.no_proof.get(family.kind):
+            return unknown
         if path in ("pte", "ptes"):
             special = {"shmem": self.shmem_write_protection, "file": self.file_write_protection}
             return special.get(family.kind, self.write_protection)
@@ -131,11 +135,11 @@ class Machine:
                 found.append(f"this kernel has no large folios for {kind} memory, or /sys is not mounted")
             elif not self.may_choose(kind):
                 got = ",".join(map(str, self.orders(kind)))
-                found.append(f"{kind} folio sizes other than order={got}: run as root (sudo rmapbench ...)")
+                found.append(f"{kind} folio sizes other than order={got}: sudo $(which rmapbench) ...")
         if self.write_protection:
             found.append(
-                f"path=pte and path=ptes: {self.write_protection}; "
-                "sudo sysctl vm.unprivileged_userfaultfd=1, or a kernel with CONFIG_HAVE_ARCH_USERFAULTFD_WP"
+                f"path=pte and path=ptes: {self.write_protection}; they take Linux 5.11 or later with "
+                "CONFIG_HAVE_ARCH_USERFAULTFD_WP; in a container, a seccomp profile that allows it"
             )
         elif self.file_write_protection and not self.no_files:
             found.append(f"path=pte and path=ptes of files: {self.file_write_protection}; Linux 6.7 or later")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ def kept(settings: Sequence[Path], place: Path | None = None, machine: str = "")
     """
     machine = machine or f"{MACHINE}{place or ''}"
     place = place or directory()
-    place.mkdir(mode=0o700, exist_ok=True)
+    _make_own(place)
     state = place / "settings.json"
     with alone(place / "lock", machine) as locks:
         if state.exists():
@@ -50,6 +51,14 @@ def kept(settings: Sequence[Path], place: Path | None = None, machine: str = "")
                 _repair(state)
             finally:
                 guard.communicate()
+
+
+def _make_own(place: Path) -> None:
+    """Make the directory; LaneUnavailable if it is there and others may write what is restored."""
+    place.mkdir(mode=0o700, exist_ok=True)
+    found = place.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not stat.S_ISDIR(found.st_mode):
+        raise LaneUnavailable(f"{place}: others may write there what this user would restore; remove it")
 
 
 def _save(settings: Sequence[Path], state: Path) -> None:

@@ -53,9 +53,19 @@ def hello(directories: list[str]) -> Request:
         "no_write_protection_shmem": userfault.missing("shmem"),
         "no_write_protection_file": userfault.missing("file"),
         "no_continue": userfault.missing_continue(),
+        "no_proof": {kind: _no_proof(kind) for kind in ("anon", "shmem")},
         "realtime": int(realtime),
         "no_files": {directory: _no_files(directory) for directory in directories},
     }
+
+
+def _no_proof(kind: str) -> str:
+    """Why the order of such folios cannot be known; empty if it can."""
+    with mapped("anon", 0, system.PAGE) as mapping:
+        mapping.populate(by_pmd=False)
+        if "order_share" in proof.take(mapping) or proof.statistics(kind, 0):
+            return ""
+    return "seeing folios takes root, and counting them by size takes /sys of Linux 6.10 or later"
 
 
 def _no_files(directory: str) -> str:

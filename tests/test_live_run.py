@@ -160,6 +160,12 @@ def killed_while_changing(cli: Cli, delay: float) -> None:
         time.sleep(0.02)
 
 
+def test_every_setting_is_compared() -> None:
+    """Read-ahead too, where a file with large folios can be made."""
+    assert (any(path.endswith("read_ahead_kb") for path in state())) == bool(lane.machine().directory)
+    assert any(path.endswith("hugepages-64kB/enabled") for path in state())
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_twenty_kills_leave_every_setting_as_it_was(cli: Cli) -> None:

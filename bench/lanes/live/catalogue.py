@@ -83,6 +83,7 @@ FAMILIES: tuple[Family, ...] = (
         Operation("unmap_after_fork", MAPPED, _REMOVE),
         Operation("exit", MAPPED, _REMOVE),
     ), shared=True),
+    # Each arm's own: the memory above serves every arm of a round in turn, and munmap would end it.
     Family("anon", "anon", (Operation("munmap", MAPPED, _REMOVE),)),
     Family("anon", "anon", (Operation("first_fork", DEFAULT + PMD, _DUP),)),
     Family("anon", "anon", (Operation("fault", DEFAULT + PMD, _NEW), Operation("dontneed", MAPPED, _REMOVE))),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,6 +190,29 @@ def test_memory_that_became_scarce_is_not_taken(monkeypatch: pytest.MonkeyPatch)
         arm = session.arm(spec, {"loops": 1})
         assert arm.run() == (None,)
         assert arm.told() == [{"unmeasurable": "needs 2 MiB, 1 MiB are available"}]
+
+
+@pytest.mark.parametrize(("memory", "beside"), [("anon", 1 << 20), ("shmem", 1 << 20), ("hugetlb", 0)])
+def test_every_arm_takes_as_much_memory_as_the_largest(
+    monkeypatch: pytest.MonkeyPatch, memory: str, beside: int
+) -> None:
+    """So that none alone takes pages that the others do not; not where it would have to be reserved."""
+    from bench.lanes.live.session import Session
+
+    asked: list[tuple[int, int]] = []
+
+    def ask(**request: Any) -> dict[str, Any]:
+        asked.append((request["bytes"], request["beside"]))
+        return {"values": {}, "unmeasurable": {"munmap": "not asked"}}
+
+    session = Session({"select": {memory: True}, "directory": ""})
+    spec = {"kind": memory, "memory": memory, "copies": 1, "path": "ptes", "order": 4, "shared": False,
+            "bytes": 32 << 20, "ops": ["munmap"]}  # fmt: skip
+    with session.workload:
+        monkeypatch.setattr(session, "ask", ask)
+        for role in ("case", "twin", "positive"):
+            session.arm({**spec, "role": role}, {"loops": 1}).run()
+    assert asked == [(32 << 20, beside)] * 2 + [(33 << 20, 0)]
 
 
 def anonymous(pid: int) -> int:

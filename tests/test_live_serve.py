@@ -127,3 +127,24 @@ def test_whether_nanoseconds_are_counts_is_said_by_each_request(monkeypatch: pyt
     finally:
         serve._give_back(None)
     assert said == [False, True, False, False]
+
+
+def test_memory_beside_is_filled_first_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there while the operation is timed."""
+    filled: list[int] = []
+    populate = memory.Mapping.populate
+
+    def populated(mapping: memory.Mapping, by_pmd: bool) -> None:
+        filled.append(mapping.size)
+        populate(mapping, by_pmd)
+
+    def munmap(mapping: memory.Mapping, path: str) -> timing.Timed:
+        return timing.Timed(sum(filled) if mapping.filled else 0)
+
+    monkeypatch.setattr(memory.Mapping, "populate", populated)
+    monkeypatch.setitem(serve.OPERATIONS, "munmap", munmap)
+    monkeypatch.setitem(serve.WITH_BARE, "munmap", munmap)
+    request = {"kind": "anon", "path": "default", "order": 0, "bytes": 1 << 20, "ops": ["munmap"]}
+    answer = serve.measure({**request, "beside": 1 << 16, "select": False})
+    assert filled == [1 << 16, 1 << 20]
+    assert answer["values"]["munmap"]["gross"] == (1 << 16) + (1 << 20)

@@ -14,6 +14,7 @@ from bench.lanes.live.process import Workload
 
 TRIAL = 4 * MIB  # memory of an arm that is only tried out
 PAGE = 4096
+BESIDE = ("anon", "shmem")  # kinds of memory that need no reservation and no file
 
 
 class Session:
@@ -81,13 +82,18 @@ class Memory:
             return {"values": {}, "unmeasurable": dict.fromkeys(spec["ops"], lacking)}
         select = self.session.setup["select"][spec["kind"]]
         request = {key: spec[key] for key in ("path", "order", "ops")}
-        request |= self._shared(taken) if spec["shared"] else {"bytes": taken}
+        request |= self._shared(taken) if spec["shared"] else self._own(taken)
         if spec["kind"] == "file":
             request["directory"] = self.session.setup["directory"]
         found = self.session.ask(do="measure", kind=spec["memory"], select=select, **request)
         if self.trial and not found["values"]:
             raise RuntimeError(next(iter(found["unmeasurable"].values())))
         return found
+
+    def _own(self, taken: int) -> dict[str, Any]:
+        """Memory of this arm alone; of all arms, what is filled is as much as the positive control's."""
+        beside = larger(self.size, self.spec["order"]) - taken if self.spec["memory"] in BESIDE else 0
+        return {"bytes": taken, "beside": beside}
 
     def _shared(self, taken: int) -> dict[str, Any]:
         """The memory that all arms of a round share, PMD-mapped or not: placement is then the same."""

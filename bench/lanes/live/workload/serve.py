@@ -11,9 +11,9 @@ Requests, one a line, and what is answered:
 
 One memory serves all operations of a request, in the order given, so one that leaves no pages comes last.
 With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
-with {"extra": BYTES} it is larger by so much for this request. {"select": false} leaves folio sizes alone,
-for processes that may not choose them; {"counts": true} says that nanoseconds are counted instructions.
-Kinds `file` and `file_private` have a {"directory": "/var/tmp"}.
+with {"extra": BYTES} it is larger by so much for this request. With {"beside": BYTES} other memory is filled
+beside it. {"select": false} leaves folio sizes alone, for processes that may not choose them; {"counts":
+true} says that nanoseconds are counted instructions. Kinds `file` and `file_private` have {"directory": "/var/tmp"}.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.
@@ -108,12 +108,14 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
     with (
         reserved(size * copies if kind.startswith("hugetlb") else 0, select),
         _memory(request, kind, order, size) as mapping,
+        contextlib.ExitStack() as filled,
     ):
         mapping.counts = bool(request.get("counts"))
         if not mapping.filled:
             mapping.empties = {op: bare(mapping, path, WITH_BARE[op]) for op in ops if op in WITH_BARE}
         if select:
             select_order(kind, order)
+        filled.enter_context(_beside(request, kind, order))
         if ops[0] == "fault":
             yield from _faulted(mapping, path, ops)
             return
@@ -124,6 +126,21 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
             sweep(mapping.start, mapping.size)
             for op in ops:
                 yield op, _one(mapping, path, op, found)
+
+
+@contextlib.contextmanager
+def _beside(request: Request, kind: str, order: int) -> Iterator[None]:
+    """Other memory with such folios, as much as a request says.
+
+    Pages that were not used lately are dearer to free: if a larger memory alone took some, it would cost more
+    than it is larger.
+    """
+    if not (size := int(request.get("beside", 0))):
+        yield
+        return
+    with mapped(kind, order, size) as other:
+        other.populate(by_pmd=False)
+        yield
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ One memory serves all operations of a request, in the order given, so one that l
 With {"keep": "TOKEN"} the memory stays, and serves the next request with the same token too, on another path;
 with {"extra": BYTES} it is larger by so much for this request. With {"beside": BYTES} other memory is filled
 beside it. {"select": false} leaves folio sizes alone, for processes that may not choose them; {"counts":
-true} says that nanoseconds are counted instructions. Kinds `file` and `file_private` have {"directory": "/var/tmp"}.
+true} says that nanoseconds are counted instructions. Kinds `file` and `file_private` have a {"directory":
+"/var/tmp"}.
 The times are whole nanoseconds of the whole operation: `gross`, and `empty` for the same without the pages.
 An operation whose memory is not proven to be what was asked for has no value but a reason. A request that
 cannot be understood is answered with {"error": "..."}. The process ends with its standard input.

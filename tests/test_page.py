@@ -22,6 +22,7 @@ from bench.show.page import render_page
 from bench.show.page_parts import table_html
 from bench.show.table import Table
 from tests import synthetic
+from tests.booted import booted
 from tests.browser import CHROMIUM, DRIVER, MISSING, OVERFLOWING, browser, dark, requested, resize
 from tests.conftest import Cli
 from tests.gated import REMOVE, slower
@@ -141,6 +142,14 @@ def test_controls_are_those_of_what_the_page_shows(measured: Results) -> None:
     page = rendered(measured, filters=Filters.parse(["remove"]))
     controls = page.partition('id="controls"')[2]
     assert "remove" in controls and "try_dup_anon" not in controls
+
+
+@pytest.mark.parametrize(("boots", "said"), [(4, "-"), (6, "yes")])
+def test_controls_of_too_few_boots_are_not_said_to_fail(boots: int, said: str) -> None:
+    """There is no interval that could lie within the margin, or beyond it."""
+    controls = rendered(booted(boots=boots)).partition('id="controls"')[2]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td></tr>", controls.partition("</table>")[0])
+    assert cells and set(cells) == {said}
 
 
 def test_a_live_file_makes_a_page_too(cli: Cli) -> None:

@@ -178,7 +178,8 @@ def _control(content: Content, found: Controls) -> tuple[str, ...]:
     seen = f"{found.positive.recovered:.2f}" if found.positive else NONE
     holds = found.equal_within(margin) and (found.positive is None or found.positive.holds)
     name = Subject(found.group.but(order=None), "").name
-    return (name, size(found.group.order), equal, bounds, seen, "yes" if holds else "no")
+    unknown = found.twin is not None and found.twin.change_interval is None
+    return (name, size(found.group.order), equal, bounds, seen, NONE if unknown else "yes" if holds else "no")
 
 
 def _origin(content: Content) -> Iterator[str]:

@@ -171,6 +171,7 @@ def test_what_one_kernel_lacks_is_counted() -> None:
         ([measured(f"6.{n}.0", n) for n in (1, 2, 3)], "of 3 kernels .* two at a time"),
         ([measured("6.1", 0), measured("6.2", 1, cpu_model_name="B")], "cpu_model_name is 'B', .* 'A CPU'"),
         ([measured("6.1", 0), measured("6.2", 1, lane="model")], "is of lane 'model'"),
+        ([measured("6.1", 0), measured("6.2", 1, workload="2")], "by workload 2, 6.1-0.json by 1: figures"),
     ],
 )
 def test_files_that_cannot_be_compared_are_refused(files: list[File], words: str) -> None:

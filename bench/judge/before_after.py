@@ -149,6 +149,12 @@ def _check_lane(*groups: Sequence[File]) -> None:
                 f"{one or 'unknown'!r}: absolute figures of two machines say nothing about two kernels; "
                 "measure both kernels on one machine"
             )
+        one, other = (known.fact("workload") or "1" for known in (files[0], file))
+        if one != other:
+            raise UsageError(
+                f"{file.name}: was measured by workload {other}, {files[0].name} by {one}: figures of one kernel "
+                "would differ already; measure both kernels with one release of rmapbench"
+            )
 
 
 def compare(base: Side, new: Side, policy: Policy, filters: Filters | None = None) -> BeforeAfter:

@@ -152,8 +152,8 @@ def _check_lane(*groups: Sequence[File]) -> None:
         one, other = (known.fact("workload") or "1" for known in (files[0], file))
         if one != other:
             raise UsageError(
-                f"{file.name}: was measured by workload {other}, {files[0].name} by {one}: figures of one kernel "
-                "would differ already; measure both kernels with one release of rmapbench"
+                f"{file.name}: was measured by workload {other}, {files[0].name} by {one}: figures of one "
+                "kernel would differ already; measure both kernels with one release of rmapbench"
             )
 
 

@@ -174,24 +174,24 @@ def test_a_first_fork_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("operation", [operations.unmap_after_fork, operations.leave])
-@pytest.mark.parametrize(("counts", "gross"), [(False, 900), (True, 800)])
-def test_a_child_is_timed_with_the_memory_and_without(
-    monkeypatch: pytest.MonkeyPatch, operation: timing.Operation, counts: bool, gross: int
+@pytest.mark.parametrize(
+    ("counts", "filled", "children"), [(False, True, 1), (True, True, 2), (True, False, 1)]
+)
+def test_of_counts_the_lesser_of_two_children_stands(
+    monkeypatch: pytest.MonkeyPatch, operation: timing.Operation, counts: bool, filled: bool, children: int
 ) -> None:
-    """Of counts the lesser of two children's stands, with its proof."""
-    seen: list[bool] = []
+    """With its proof; of times, and of memory without pages, there is one."""
+    times = [900, 800, 700]
 
-    def in_child(memory: Mapping, *_: object) -> timing.Timed:
-        seen.append(memory.filled)
-        times = (900, 800) if memory.filled else (30, 10, 20)
-        return timing.Timed(times[seen.count(memory.filled) - 1], proof={"vmas": memory.filled})
+    def in_child(*_: object) -> timing.Timed:
+        return timing.Timed(times[0], proof={"vmas": times.pop(0)})
 
     monkeypatch.setattr(operations, "in_child", in_child)
     with mapped("anon", 0, 4 * PAGE) as mapping:
-        mapping.counts, mapping.filled = counts, True
+        mapping.counts, mapping.filled = counts, filled
         timed = operation(mapping, "default")
-    assert (timed.gross, timed.empty, timed.proof) == (gross, 10 if counts else 20, {"vmas": True})
-    assert seen == ([True, False] * 2 + [False] if counts else [True, False, False, False])
+    assert len(times) == 3 - children
+    assert timed.gross == timed.proof["vmas"] == [900, 800][children - 1]
 
 
 def flags(mapping: Mapping) -> set[str]:
@@ -204,8 +204,8 @@ def flags(mapping: Mapping) -> set[str]:
 def test_a_fork_that_fails_leaves_no_trace_in_memory_that_is_kept() -> None:
     """Neither memory that forks leave out, nor memory beside it."""
 
-    def fail(memory: Mapping) -> timing.Timed:
-        assert "dc" not in flags(memory)
+    def fail() -> int:
+        assert "dc" not in flags(mapping)
         raise Unmeasurable("no child")
 
     with mapped("anon", 0, 4 * PAGE) as mapping:
@@ -219,12 +219,12 @@ def test_a_fork_that_fails_leaves_no_trace_in_memory_that_is_kept() -> None:
         assert Path("/proc/self/maps").read_text().count("---p") == before  # of a reservation
 
 
-def test_an_operation_without_pages_is_timed_in_place_of_that_with_them() -> None:
-    """The memory is new each time, and beside more VMAs, so that no state of the kernel's caches is all."""
+def test_an_operation_without_pages_is_timed_beside_more_and_more_vmas() -> None:
+    """So that no state of the kernel's caches is that of all; the memory itself is left alone."""
     seen: list[int] = []
 
     def operation(nothing: Mapping, path: str) -> timing.Timed:
-        assert nothing is mapping and not nothing.filled
+        assert nothing is not mapping and not nothing.filled and nothing.counts
         seen.append(Path("/proc/self/maps").read_text().count("---p"))
         return timing.Timed([13_195, 18_961, 18_961][len(seen) - 1])
 
@@ -232,7 +232,6 @@ def test_an_operation_without_pages_is_timed_in_place_of_that_with_them() -> Non
         mapping.counts = True
         assert timing.bare(mapping, "default", operation) == 13_195
         assert len(set(seen)) == timing.EMPTIES and seen == sorted(seen)
-        mapping.populate(by_pmd=False)
 
 
 def test_memory_that_is_had_anew_keeps_what_was_known_of_it_empty() -> None:

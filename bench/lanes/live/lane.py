@@ -28,7 +28,7 @@ from bench.measure.plan import Arm, Block, Pace, Plan
 SESSION = "bench.lanes.live.session"
 # A value takes seconds, because its memory is filled first; one worker, because it takes the memory and the
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
-PACE = Pace(rounds=5, fast_rounds=2, warmups=0, timeout=300.0, workers=1)
+PACE = Pace(rounds=5, fast_rounds=1, fast_processes=6, warmups=0, timeout=300.0, workers=1)
 UNASKED = Filters(("fork", "unmap_after_fork", "munmap"), (("kind", ("anon",)),))  # where `run` has no filter
 # Keys that cases of other lanes have, and what they are about.
 OTHERS = {

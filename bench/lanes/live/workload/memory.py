@@ -163,7 +163,9 @@ class Mapping:
     def another(self) -> Mapping:
         """Memory like this one without pages, to be freed; a disk's file is the same file."""
         file = os.dup(self.file) if self.on_disk else -1
-        return Mapping(self.kind, self.order, self.size, file)
+        other = Mapping(self.kind, self.order, self.size, file)
+        other.counts = self.counts
+        return other
 
     @contextlib.contextmanager
     def left_out(self) -> Iterator[None]:

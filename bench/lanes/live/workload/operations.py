@@ -18,7 +18,6 @@ from .system import NR_MOVE_PAGES, PAGE, PMD, Unmeasurable, contents
 from .timing import (
     Operation,
     Timed,
-    beside_more_vmas,
     in_child,
     now,
     realtime,
@@ -40,14 +39,14 @@ def fork(mapping: Mapping, path: str) -> Timed:
     Of files it is folio_dup_file_rmap_pte and _ptes, of hugetlb pages hugetlb_try_dup_anon_rmap.
     """
     _fork()  # the first one after arming is dearer: it write-protects PTEs, and meets them cold
-    return with_and_without(mapping, lambda _: Timed(_fork(mapping.counts)), FORKS)
+    return with_and_without(mapping, lambda: _fork(mapping.counts), FORKS)
 
 
 def first_fork(mapping: Mapping, path: str) -> Timed:
     """The first fork(2), which also write-protects every PTE: folio_try_dup_anon_rmap_*."""
     with mapping.left_out():
         _fork()  # the first one of the process write-protects its own pages
-    return with_and_without(mapping, lambda _: Timed(_fork()))
+    return with_and_without(mapping, _fork)
 
 
 def _fork(tick: bool = True) -> int:
@@ -64,10 +63,7 @@ def _fork(tick: bool = True) -> int:
 
 def unmap_after_fork(mapping: Mapping, path: str) -> Timed:
     """munmap(2) in a child, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    children = CHILDREN if mapping.counts else 1
-    return with_and_without(
-        mapping, lambda memory: in_child(memory, path, _unmap), children, beside_more_vmas
-    )
+    return _in_children(mapping, path, _unmap)
 
 
 def _unmap(mapping: Mapping) -> None:
@@ -77,8 +73,12 @@ def _unmap(mapping: Mapping) -> None:
 
 def leave(mapping: Mapping, path: str) -> Timed:
     """A child's exit, of memory its parent still maps: folio_remove_rmap_*, not the last mapping."""
-    children = CHILDREN if mapping.counts else 1
-    return with_and_without(mapping, lambda memory: in_child(memory, path), children)
+    return _in_children(mapping, path, None)
+
+
+def _in_children(mapping: Mapping, path: str, work: Callable[[Mapping], None] | None) -> Timed:
+    children = CHILDREN if mapping.counts and mapping.filled else 1
+    return min((in_child(mapping, path, work) for _ in range(children)), key=lambda timed: timed.gross)
 
 
 def munmap(mapping: Mapping, path: str) -> Timed:
@@ -268,6 +268,8 @@ def uffd_continue(mapping: Mapping, path: str) -> Timed:
 
 # Which of them are timed on memory without pages as well; the others know that time themselves.
 WITH_BARE: dict[str, Operation] = {
+    "unmap_after_fork": unmap_after_fork,
+    "exit": leave,
     "munmap": munmap,
     "dontneed": dontneed,
     "pte_dontneed": pte_dontneed,
@@ -281,8 +283,6 @@ OPERATIONS: dict[str, Operation] = {
     **WITH_BARE,
     "fork": fork,
     "first_fork": first_fork,
-    "unmap_after_fork": unmap_after_fork,
-    "exit": leave,
     "fault": fault,
     "cow_byte": cow_byte,
     "reuse_byte": reuse_byte,

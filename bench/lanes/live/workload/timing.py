@@ -84,52 +84,40 @@ def typical(mapping: Mapping, times: Iterable[int]) -> int:
     return ordered[0 if mapping.counts else len(ordered) // 2]
 
 
-def beside_more_vmas(times: int) -> Iterator[int]:
-    """Turns of timing the same, each beside a few VMAs more than the one before.
+def bare(mapping: Mapping, path: str, operation: Operation) -> int:
+    """Nanoseconds of the operation on such memory before it holds a page, each of a few beside more VMAs.
 
     The kernel's caches of VMAs and of nodes of their tree are in another state each time: some are empty, and
     filling one is 5,800 instructions, each time the same in the same state.
     """
-    with contextlib.ExitStack() as beside:
-        for turn in range(times):
-            yield turn
-            beside.enter_context(mapped("anon", 0, PMD))
-
-
-def bare(mapping: Mapping, path: str, operation: Operation) -> int:
-    """Nanoseconds of the operation on the memory before it holds a page."""
     trials = []
-    for _ in beside_more_vmas(EMPTIES):
-        trials.append(operation(mapping, path).gross)
-        mapping.renew()
+    with contextlib.ExitStack() as beside:
+        for _ in range(EMPTIES):
+            nothing = mapping.another()
+            try:
+                trials.append(operation(nothing, path).gross)
+            finally:
+                nothing.free()
+            beside.enter_context(mapped("anon", 0, PMD))
     return typical(mapping, trials)
 
 
-def with_and_without(
-    mapping: Mapping,
-    work: Callable[[Mapping], Timed],
-    times: int = 1,
-    turns: Callable[[int], Iterable[int]] = range,
-) -> Timed:
-    """Times of what a child inherits: of the memory, and of such memory without pages in its place."""
-    nothing, gross, empty = mapping.another(), [], []
-    order = _order(mapping.counts, times)
+def with_and_without(mapping: Mapping, fork: Callable[[], int], times: int = 1) -> Timed:
+    """Times of forks: with the memory, and with such memory without pages in its place."""
+    nothing = mapping.another()
+    gross: list[int] = []
+    empty: list[int] = []
     try:
-        for turn in turns(len(order)):
-            if order[turn]:
-                with nothing.left_out():
-                    gross.append(work(mapping))
-            else:
-                with mapping.left_out():
-                    empty.append(work(nothing))
+        for with_it in _order(mapping.counts, times):
+            with (nothing if with_it else mapping).left_out():
+                (gross if with_it else empty).append(fork())
     finally:
         nothing.free()
-    with_it, without = (typical(mapping, (timed.gross for timed in found)) for found in (gross, empty))
-    return Timed(with_it, without, gross[-1].proof)
+    return Timed(typical(mapping, gross), typical(mapping, empty))
 
 
 def _order(counts: bool, times: int) -> list[bool]:
-    """With the memory, or without? Counts in turn, for what else a child inherits grows with the process.
+    """With the memory, or without? Counts in turn, for what else a fork copies grows with the process.
 
     That is 0.5 instructions a page of 64 MiB. Of times all with it come first: a fork that follows another
     kind of fork finds other caches, and takes 3 % more.

@@ -66,7 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_kernels(parser)
     options.add_cluster(parser)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--fast", action="store_true", help=f"{FAST} processes; vm lane: one boot, no verdict")
+    size.add_argument(
+        "--fast", action="store_true", help=f"{FAST} processes; live: 6 of one round; vm: one boot"
+    )
     size.add_argument(
         "--rigorous", dest="processes", action="store_const", const=RIGOROUS, help=f"{RIGOROUS} processes"
     )

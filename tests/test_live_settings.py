@@ -234,3 +234,16 @@ def test_settings_that_others_could_have_written_are_not_restored(tmp_path: Path
     with pytest.raises(LaneUnavailable, match="others may write there"), settings.kept([], place):
         pass
     assert victim.read_text() == "mine"
+
+
+def test_what_is_no_directory_of_this_users_is_one_sentence(tmp_path: Path) -> None:
+    """A file, and a link to somewhere, in the place of the directory; neither is followed."""
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link"):
+        with (
+            pytest.raises(LaneUnavailable, match="others may write there"),
+            settings.kept([], tmp_path / name),
+        ):
+            pass
+    assert not (tmp_path / "nowhere").exists()

@@ -15,6 +15,7 @@ from bench.judge.boots import LEAST_BOOTS
 from bench.judge.estimate import Estimate, Interval, estimate_difference, t_interval
 from bench.judge.gate import SAME_MACHINE, margin_of
 from bench.judge.generations import is_plain
+from bench.judge.guests import FIRST_WORKLOAD
 from bench.judge.holm import holm
 from bench.judge.pairs import unfit
 from bench.judge.policy import Policy
@@ -149,7 +150,7 @@ def _check_lane(*groups: Sequence[File]) -> None:
                 f"{one or 'unknown'!r}: absolute figures of two machines say nothing about two kernels; "
                 "measure both kernels on one machine"
             )
-        one, other = (known.fact("workload") or "1" for known in (files[0], file))
+        one, other = (known.fact("workload") or FIRST_WORKLOAD for known in (files[0], file))
         if one != other:
             raise UsageError(
                 f"{file.name}: was measured by workload {other}, {files[0].name} by {one}: figures of one "

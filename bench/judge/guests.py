@@ -45,10 +45,16 @@ def _boards(results: Results) -> dict[str, str]:
     return {guest.removeprefix(BOARD).split(" -")[0].strip(): guest for guest in guests}
 
 
+FIRST_WORKLOAD = "1"  # of files that do not say
 # What the older file may have been counted by otherwise, where that is kept, and what it means.
 TOOLS = (
     ("qemu", "QEMU", "of unknown version", "What it gives a guest to see may differ, and so counts"),
-    ("workload", "workload", "1", "Counts of one kernel differ by some tenths of an instruction a page"),
+    (
+        "workload",
+        "workload",
+        FIRST_WORKLOAD,
+        "Counts of one kernel differ by some tenths of an instruction a page",
+    ),
 )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench.case import Case
+from bench.case import Case, Filters
 from bench.measure.plan import Arm
 
 PAGE = 4096
 WORKLOAD = 2  # kept with figures, raised when the workload takes those of one kernel in another way
+# What `run` measures of a kernel where no filter is given.
+UNASKED = Filters(("fork", "unmap_after_fork", "munmap"), (("kind", ("anon",)),))
 BASES = ("ptes", "folio", "default", "pmd")  # the path whose arm the controls repeat: the first there is
 # The worst of a process's or boot's proofs: shares at least, counts at most.
 WORST: dict[str, Callable[..., float]] = {
@@ -25,7 +27,7 @@ def six_digits(value: float) -> float:
 
 def larger(size: int, order: int) -> int:
     """The positive control's memory: 1/32 more, in whole folios and pairs of pages."""
-    folio = max(4096 << order, 8192)
+    folio = max(PAGE << order, 2 * PAGE)
     return size + -(-size // 32 // folio) * folio
 
 

@@ -109,7 +109,7 @@ class Engine:
         while self.workers:
             for worker in self._finished():
                 if not worker.ended:
-                    raise self._error("the kernels could not be compiled", worker.last_words())
+                    raise _broken("the kernels could not be compiled", worker.last_words())
             self.progress.update("compile", len(cpus) - len(self.workers), len(cpus))
 
     def _calibrate(self) -> None:
@@ -261,7 +261,7 @@ class Engine:
         block, arm = worker.at
         reason = worker.last_words()
         if block < 0:
-            raise self._error("a worker could not start", reason)
+            raise _broken("a worker could not start", reason)
         if arm >= 0:
             self._fail(worker.number, block, arm, reason)
             return
@@ -270,9 +270,10 @@ class Engine:
             for index in range(len(self.plan.blocks[block].arms)):
                 self._fail(worker.number, block, index, reason)
 
-    def _error(self, what: str, why: str) -> BenchError:
-        return BenchError(f"{what}: {why}; mend that, then go on (`rmapbench run --resume`) or start anew")
-
     def _fail(self, number: int, block: int, arm: int, reason: str) -> None:
         self.state.failed[block, arm] = reason
         self.journal.fail(number, block, arm, reason)
+
+
+def _broken(what: str, why: str) -> BenchError:
+    return BenchError(f"{what}: {why}; mend that, then go on (`rmapbench run --resume`) or start anew")

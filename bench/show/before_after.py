@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.case import Case
 from bench.judge.before_after import LEAST_BOOTS, BeforeAfter, Change, Side
 from bench.judge.estimate import Interval
-from bench.show.live_notes import PATHS
+from bench.show.live_notes import about_pte
 from bench.show.rows import NAMES
 from bench.show.table import NONE, Table, interval, nanoseconds, percent, size, wrap
 
@@ -80,8 +80,8 @@ def _tables(found: BeforeAfter) -> Iterator[Table]:
 def _table(title: str, changes: Sequence[Change]) -> Table:
     judged = any(change.verdict for change in changes)
     header = ("folio", "base", "new", "change", "95 % interval", *(("verdict",) if judged else ()))
-    notes = (PATHS,) if any(change.case.get("path") == "pte" for change in changes) else ()
-    return Table(title, header, tuple(_row(change, judged) for change in changes), notes)
+    notes = about_pte(change.case for change in changes)
+    return Table(title, header, tuple(_row(change, judged) for change in changes), tuple(notes))
 
 
 def _row(change: Change, judged: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bench.judge.verdict import Verdict
 from bench.show import gate_boots
 from bench.show.gate_counts import as_filters, count_notes
 from bench.show.gate_lines import FINE, headline, lines, margin_words, said_of
-from bench.show.live_notes import PATHS, RUNNING
+from bench.show.live_notes import about_pte
 from bench.show.table import NONE, WIDTH, Table, interval, percent, size, wrap
 
 FEWEST = 8  # rows of a table that are shown even if all is well
@@ -200,13 +200,8 @@ def notes_of(ruling: Ruling | CountRuling) -> list[str]:
     if ruling.absent:
         named.append(f"! MISSING: {ruling.absent} planned cases are neither measured nor listed as failed")
     rest = [item for item in bad if item.verdict != Verdict.REGRESSED]
-    return [*named, *_reasons(rest), *_control_notes(ruling), *_power(ruling), *_paths(ruling)]
-
-
-def _paths(ruling: Ruling) -> list[str]:
-    """What path=pte of a running kernel is, where something was compared with it."""
-    compared = (item.pair for item in ruling.judged if item.pair.case.level in RUNNING)
-    return [PATHS] if any(pair.base.get("path") == "pte" for pair in compared) else []
+    bases = (item.pair.base for item in ruling.judged)
+    return [*named, *_reasons(rest), *_control_notes(ruling), *_power(ruling), *about_pte(bases)]
 
 
 def _filters_of(item: Judged) -> str:

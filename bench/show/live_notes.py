@@ -40,6 +40,11 @@ def of_paths(results: Results, per_page: Sequence[Case]) -> list[str]:
     return [PATHS, *folded] if per_page else []
 
 
+def about_pte(cases: Iterable[Case]) -> list[str]:
+    """What path=pte is, if a running kernel's is among the cases."""
+    return [PATHS] if any(case.level in RUNNING and case.get("path") == "pte" for case in cases) else []
+
+
 def weak(samples: Samples, cases: Sequence[Case]) -> list[str]:
     """Which figures are a small part of what was timed, or of memory that is not all of the order."""
     return [*_small(samples, cases), *_mixed(samples, cases)]

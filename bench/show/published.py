@@ -13,7 +13,7 @@ from bench.judge.stats import Samples
 from bench.results import Results
 from bench.show.arms import arms_of, compared
 from bench.show.figures import Figures
-from bench.show.live_notes import PATHS, RUNNING
+from bench.show.live_notes import about_pte
 from bench.show.report import Section, sections_of
 from bench.show.rows import Row
 from bench.show.table import NONE, Table, nanoseconds, percent, size
@@ -108,22 +108,13 @@ def _table(samples: Samples, section: Section, known: Sequence[Published]) -> Ta
     rows = [cells for pair in pairs for cells in pair]
     said = f"{section.subject.title}, {figures.unit}, beside PUBLISHED FIGURES OF OTHER MACHINES"
     notes = [f"[{n}] another machine's, {what}; {where}" for (what, where), n in numbers.items()]
-    return Table(
-        said,
-        ("folio", "whose", "before", "after", "change"),
-        tuple(rows),
-        (_note(figures), *_paths(section), *notes),
-    )
+    notes = [_note(figures), *about_pte(row.per_page.case for row in section.rows if row.per_page), *notes]
+    return Table(said, ("folio", "whose", "before", "after", "change"), tuple(rows), tuple(notes))
 
 
 def _note(figures: Figures) -> str:
     what = "this file: per-page and batched, of one kernel; published: one kernel before, another after"
     return what + ("; instructions and ns do not compare, changes do" if figures.counted else "")
-
-
-def _paths(section: Section) -> tuple[str, ...]:
-    running = section.subject.family.level in RUNNING and any(row.per_page for row in section.rows)
-    return (PATHS,) if running else ()
 
 
 def _ours(figures: Figures, row: Row, unit: str) -> tuple[str, ...]:

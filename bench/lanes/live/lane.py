@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError
-from bench.lanes.kernel_arms import control_arms
+from bench.lanes.kernel_arms import UNASKED, control_arms
 from bench.lanes.live import settings
 from bench.lanes.live.catalogue import (
     FAMILIES,
@@ -29,7 +29,6 @@ SESSION = "bench.lanes.live.session"
 # A value takes seconds, because its memory is filled first; one worker, because it takes the memory and the
 # priority. What disturbs is not seen by a yardstick: it would be over before it began.
 PACE = Pace(rounds=5, fast_rounds=1, fast_processes=6, warmups=0, timeout=300.0, workers=1)
-UNASKED = Filters(("fork", "unmap_after_fork", "munmap"), (("kind", ("anon",)),))  # where `run` has no filter
 # Keys that cases of other lanes have, and what they are about.
 OTHERS = {
     "variant": "variants are the model's",

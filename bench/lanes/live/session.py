@@ -7,13 +7,12 @@ from collections import defaultdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.lanes.kernel_arms import WORKLOAD, WORST, extra_pages, larger, six_digits
+from bench.lanes.kernel_arms import PAGE, WORKLOAD, WORST, extra_pages, larger, six_digits
 from bench.lanes.live.catalogue import MIB
 from bench.lanes.live.machine import DURING, Machine, fits
 from bench.lanes.live.process import Workload
 
 TRIAL = 4 * MIB  # memory of an arm that is only tried out
-PAGE = 4096
 BESIDE = ("anon", "shmem")  # kinds of memory that need no reservation and no file
 
 

@@ -55,7 +55,8 @@ def kept(settings: Sequence[Path], place: Path | None = None, machine: str = "")
 
 def _make_own(place: Path) -> None:
     """Make the directory; LaneUnavailable if it is there and others may write what is restored."""
-    place.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        place.mkdir(mode=0o700)
     found = place.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not stat.S_ISDIR(found.st_mode):
         raise LaneUnavailable(f"{place}: others may write there what this user would restore; remove it")

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from bench.case import ALL, Case, Filters
 from bench.errors import LaneUnavailable, UsageError, one_of
 from bench.lanes import ByHand
-from bench.lanes.kernel_arms import control_arms
+from bench.lanes.kernel_arms import UNASKED, control_arms
 from bench.lanes.vm import initramfs, kvm, qemu, unpacked
 from bench.lanes.vm.image import Image, images
 from bench.lanes.vm.machines import MACHINES
 from bench.lanes.vm.machines.machine import Machine
-from bench.lanes.vm.operations import FAMILIES, MAIN, MEMORY, Family, case, cases_of, parse_memory
+from bench.lanes.vm.operations import FAMILIES, MEMORY, Family, case, cases_of, parse_memory
 from bench.lanes.vm.session import Session
 from bench.lanes.vm.unpacked import GuestRoot, roots
 from bench.measure.plan import Arm, Block, Pace, Plan, Settings
@@ -55,9 +55,6 @@ class Guests:
     def of(self, machine: Machine) -> list[Image]:
         """The kernels for a machine: they are compared with each other."""
         return [image for image in self.images.values() if image.machine == machine.name]
-
-
-UNASKED = Filters(MAIN, (("kind", ("anon",)),))  # what `run` measures where no filter is given
 
 
 def extra(args: argparse.Namespace) -> Guests:

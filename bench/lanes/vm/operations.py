@@ -78,8 +78,6 @@ NO_RMAP = "makes no rmap call"
 FEW = "a few instructions a page, less than what else a fork does varies by"
 PLACES = "depends on where the folios lie: the last PTE of 16 aligned ones makes the kernel try to fold them"
 CONT_ORDER = 4  # 16 PTEs, of folios of this order or larger, can be folded (contpte)
-# What is measured if nothing is named.
-MAIN = ("fork", "unmap_after_fork", "munmap")
 
 
 def _exists(operation: str, path: str, order: int) -> bool:

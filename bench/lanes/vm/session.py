@@ -83,12 +83,16 @@ class Session:
         """Nothing to try."""
         return ()
 
+    @property
+    def counted(self) -> bool:
+        """Are a guest's nanoseconds instructions?"""
+        return bool(self.setup["accelerator"] == "tcg")
+
     def facts(self) -> dict[str, Any]:
         """What the figures are, and what was booted how."""
-        counted = self.setup["accelerator"] == "tcg"
-        found = {"figure": "instructions" if counted else "time", "accelerator": self.setup["accelerator"]}
-        found["workload"] = WORKLOAD
-        found["guest"] = "; ".join(" ".join(machine.hardware(counted)) for machine in self.machines)
+        found: dict[str, Any] = {"figure": "instructions" if self.counted else "time", "workload": WORKLOAD}
+        found["accelerator"] = self.setup["accelerator"]
+        found["guest"] = "; ".join(" ".join(machine.hardware(self.counted)) for machine in self.machines)
         found["qemu"] = self.setup.get("qemu") or "; ".join(
             dict.fromkeys(qemu.version(machine.qemu) for machine in self.machines)
         )
@@ -193,8 +197,8 @@ class Session:
 
     def archive(self, name: str, asked: list[Request], bases: dict[str, bytes]) -> bytes:
         """What a kernel's guest unpacks: what all of its machine have in common, and what it is asked."""
-        counts = self.setup["accelerator"] == "tcg"
-        return bases[self.images[name].machine] + initramfs.jobs([one.as_job(counts) for one in asked])
+        questions = [request.as_job(self.counted) for request in asked]
+        return bases[self.images[name].machine] + initramfs.jobs(questions)
 
     def command(self, name: str, number: int, archive: Path) -> list[str]:
         """QEMU's for one boot of a kernel."""

@@ -160,12 +160,13 @@ class Mapping:
         self.__init__(self.kind, self.order, self.size, file)  # type: ignore[misc]
         self.empties, self.counts = empties, counts
 
-    def another(self) -> Mapping:
-        """Memory like this one without pages, to be freed; a disk's file is the same file."""
+    @contextlib.contextmanager
+    def another(self) -> Iterator[Mapping]:
+        """Memory like this one without pages, for the block; a disk's file is the same file."""
         file = os.dup(self.file) if self.on_disk else -1
-        other = Mapping(self.kind, self.order, self.size, file)
-        other.counts = self.counts
-        return other
+        with mapped(self.kind, self.order, self.size, file) as other:
+            other.counts = self.counts
+            yield other
 
     @contextlib.contextmanager
     def left_out(self) -> Iterator[None]:

@@ -133,8 +133,8 @@ def _values(request: Request, ops: list[str]) -> Iterator[tuple[str, Request]]:
 def _beside(request: Request, kind: str, order: int) -> Iterator[None]:
     """Other memory with such folios, as much as a request says.
 
-    Pages that were not used lately are dearer to free: if a larger memory alone took some, it would cost more
-    than it is larger.
+    So that the largest memory of a round is not alone in taking pages that the others left alone: order-0
+    munmap of 3.1 % more memory took 5.3 % longer then, and 2.2 % when all took as much.
     """
     if not (size := int(request.get("beside", 0))):
         yield

@@ -93,26 +93,20 @@ def bare(mapping: Mapping, path: str, operation: Operation) -> int:
     trials = []
     with contextlib.ExitStack() as beside:
         for _ in range(EMPTIES):
-            nothing = mapping.another()
-            try:
+            with mapping.another() as nothing:
                 trials.append(operation(nothing, path).gross)
-            finally:
-                nothing.free()
             beside.enter_context(mapped("anon", 0, PMD))
     return typical(mapping, trials)
 
 
 def with_and_without(mapping: Mapping, fork: Callable[[], int], times: int = 1) -> Timed:
     """Times of forks: with the memory, and with such memory without pages in its place."""
-    nothing = mapping.another()
     gross: list[int] = []
     empty: list[int] = []
-    try:
+    with mapping.another() as nothing:
         for with_it in _order(mapping.counts, times):
             with (nothing if with_it else mapping).left_out():
                 (gross if with_it else empty).append(fork())
-    finally:
-        nothing.free()
     return Timed(typical(mapping, gross), typical(mapping, empty))
 
 
